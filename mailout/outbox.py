@@ -1,0 +1,141 @@
+"""outbox -- the queue: who must still get what, and what became of it.
+
+Owns     every change of Recipient.state that is not made by the pump in mid-sending (that is `ledger`)
+Never    opens a socket, reads the clock (callers pass `now`), commits: the caller's transaction is all or nothing
+Fails    as the database does; a move that came too late changes no row and is no error
+
+Each function here is one conditional UPDATE, or one INSERT from a SELECT, whatever the number of customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, Select, Update, case, func, insert, literal, null, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from .core.delivery import WAITING, State, public
+from .core.phase import Counts
+from .models import Customer, ListPlace, Mailout, Notice, Place, Recipient, db
+
+#: A skipped recipient's reason is one of these words, and after a colon whatever more is known: "excluded: by Jo".
+EXCLUDED, UNSUBSCRIBED, SUPPRESSED, DELETED = "excluded", "unsubscribed", "suppressed", "deleted"
+
+Customers = Select[tuple[int]] | Sequence[int]
+
+
+def changed(statement: Update) -> int:
+    """Run one UPDATE in the session and return how many rows it changed."""
+    result = cast("CursorResult[Any]", db.session.execute(statement, execution_options={"synchronize_session": False}))
+    return result.rowcount
+
+
+def freeze(mailout_id: int, list_id: int, now: datetime) -> int:
+    """Give every customer who is included in the list at this moment a row in the mail-out.
+
+    Whoever is suppressed gets a row too: skipped, with the reason. Returns how many will be written to.
+    """
+    suppressed = Customer.suppressed_for.is_not(None)
+    rows = (
+        select(
+            literal(mailout_id),
+            Customer.id,
+            Customer.email,
+            func.trim(Customer.first_name + " " + Customer.last_name),
+            case((suppressed, State.SKIPPED.value), else_=State.QUEUED.value),
+            case((suppressed, f"{SUPPRESSED}: " + Customer.suppressed_for), else_=""),
+            case((suppressed, literal(now, Recipient.settled_at.type)), else_=null()),
+        )
+        .join(ListPlace, ListPlace.customer_id == Customer.id)
+        .where(ListPlace.list_id == list_id, ListPlace.place == Place.INCLUDED)
+        .order_by(Customer.id)
+    )
+    columns = ["mailout_id", "customer_id", "address", "name", "state", "reason", "settled_at"]
+    db.session.execute(insert(Recipient).from_select(columns, rows))
+    return count(mailout_id, State.QUEUED)
+
+
+def count(mailout_id: int, state: State) -> int:
+    """How many recipients of the mail-out are in `state`."""
+    query = select(func.count()).where(Recipient.mailout_id == mailout_id, Recipient.state == state)
+    return db.session.scalar(query) or 0
+
+
+def counts(mailout_id: int) -> Counts:
+    """How many recipients of the mail-out are in each state, in the words of the contract; one walk over an index."""
+    query = select(Recipient.state, func.count()).where(Recipient.mailout_id == mailout_id).group_by(Recipient.state)
+    totals: dict[str, int] = {}
+    for state, number in db.session.execute(query):
+        totals[public(state)] = totals.get(public(state), 0) + number
+    return Counts(**totals)
+
+
+def put_notice(notice: Notice, addresses: Sequence[tuple[str, str]]) -> bool:
+    """Queue `notice` to these (address, name) pairs, unless one of that name was queued before.
+
+    Returns whether it is queued now. A caller that races another finds the name taken: IntegrityError.
+    """
+    if db.session.scalar(select(Notice.id).where(Notice.name == notice.name)) is not None:
+        return False
+    db.session.add(notice)
+    db.session.flush()
+    for address, name in addresses:
+        db.session.add(Recipient(notice_id=notice.id, address=address, name=name, state=State.QUEUED))
+    db.session.flush()
+    return True
+
+
+def _of_open_mailouts(customer_ids: Customers, list_id: int | None) -> ColumnElement[bool]:
+    """The recipients that are these customers, in mail-outs (of one list, or of all) that are not over."""
+    mailouts = select(Mailout.id).where(
+        Mailout.accepted_at.is_not(None), Mailout.finished_at.is_(None), Mailout.cancelled_at.is_(None)
+    )
+    if list_id is not None:
+        mailouts = mailouts.where(Mailout.list_id == list_id)
+    return Recipient.mailout_id.in_(mailouts) & Recipient.customer_id.in_(customer_ids)
+
+
+def leave_out(customer_ids: Customers, *, list_id: int | None, reason: str, now: datetime) -> int:
+    """Skip the waiting copies of these customers: nothing begins for them any more. Returns how many were skipped.
+
+    `list_id` None: in the mail-outs of all lists. A copy that is on the wire at this moment is not touched.
+    """
+    return changed(
+        update(Recipient)
+        .where(_of_open_mailouts(customer_ids, list_id), Recipient.state.in_(WAITING))
+        .values(state=State.SKIPPED, reason=reason, claimed_by=None, due_at=None, settled_at=now)
+    )
+
+
+def let_back_in(customer_ids: Customers, *, list_id: int | None, word: str) -> int:
+    """Take back what `leave_out` did for a reason of `word` in mail-outs that are not over: those copies wait again."""
+    return changed(
+        update(Recipient)
+        .where(
+            _of_open_mailouts(customer_ids, list_id),
+            Recipient.state == State.SKIPPED,
+            Recipient.reason.startswith(word),
+        )
+        .values(state=State.QUEUED, reason="", settled_at=None)
+    )
+
+
+def cancel(mailout_id: int, now: datetime) -> int:
+    """Cancel every copy that waits; those on the wire finish. Returns how many were cancelled."""
+    return changed(
+        update(Recipient)
+        .where(Recipient.mailout_id == mailout_id, Recipient.state.in_(WAITING))
+        .values(state=State.CANCELLED, claimed_by=None, due_at=None, settled_at=now)
+    )
+
+
+def queue_again(mailout_id: int, state: State) -> int:
+    """Queue the recipients that are failed, or uncertain, once more. Returns how many."""
+    assert state in (State.FAILED, State.UNCERTAIN), state
+    return changed(
+        update(Recipient)
+        .where(Recipient.mailout_id == mailout_id, Recipient.state == state)
+        .values(state=State.QUEUED, reason="", attempts=0, first_tried_at=None, dot_at=None, settled_at=None)
+    )

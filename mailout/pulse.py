@@ -1,0 +1,42 @@
+"""pulse -- when the mailbox, the relay and the worker were last heard of, and what is wrong with them.
+
+Owns     the table `pulse`; the pages and `/healthz` read it
+Never    judges: it keeps what it is told, in words that a person reads
+Commits  every call, at once
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, update
+
+from .models import Pulse, db
+from .outbox import changed
+
+MAILBOX, RELAY, WORKER = "mailbox", "relay", "worker"
+
+
+def well(name: str, now: datetime) -> None:
+    """Note that `name` answered as it should."""
+    _note(name, tried_at=now, well_at=now, trouble_since=None, trouble="", again_at=None, told_at=None)
+
+
+def ill(name: str, words: str, now: datetime, again_at: datetime | None = None) -> None:
+    """Note that `name` is in trouble, in words, and when it is tried again."""
+    since = func.coalesce(Pulse.trouble_since, now)
+    _note(name, tried_at=now, trouble_since=since, trouble=words, again_at=again_at)
+
+
+def of(name: str) -> Pulse:
+    """What is known of `name`; a pulse without times when it was never heard of."""
+    return db.session.get(Pulse, name, populate_existing=True) or Pulse(name=name, trouble="")
+
+
+def _note(name: str, **values: object) -> None:
+    """Write these columns of the pulse, making its row the first time."""
+    if not changed(update(Pulse).where(Pulse.name == name).values(**values)):
+        db.session.add(Pulse(name=name, trouble=""))
+        db.session.flush()
+        changed(update(Pulse).where(Pulse.name == name).values(**values))
+    db.session.commit()
