@@ -15,8 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
-from .models import Lease, db
-from .outbox import changed
+from .models import Lease, changed, db
 
 
 def take(name: str, owner: str, now: datetime, length: timedelta) -> bool:

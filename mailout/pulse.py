@@ -11,8 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import func, update
 
-from .models import Pulse, db
-from .outbox import changed
+from .models import Pulse, changed, db
 
 MAILBOX, RELAY, WORKER = "mailbox", "relay", "worker"
 

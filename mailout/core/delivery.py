@@ -46,7 +46,8 @@ MOVES: dict[State, frozenset[State]] = {
     State.CLAIMED: frozenset(
         {State.QUEUED, State.DOT_PENDING, State.DEFERRED, State.FAILED, State.SKIPPED, State.CANCELLED}
     ),
-    State.DOT_PENDING: frozenset({State.SENT, State.DEFERRED, State.FAILED, State.UNCERTAIN}),
+    # back to the queue: the dot could not be written, or a notice is in doubt
+    State.DOT_PENDING: frozenset({State.SENT, State.DEFERRED, State.FAILED, State.UNCERTAIN, State.QUEUED}),
     State.DEFERRED: frozenset({State.CLAIMED, State.QUEUED, State.SKIPPED, State.CANCELLED, State.FAILED}),
     State.SENT: frozenset({State.BOUNCED}),
     State.UNCERTAIN: frozenset({State.QUEUED, State.BOUNCED}),

@@ -4,7 +4,7 @@ Owns     every table, every named constraint, and `db`, the way to them
 Never    decides anything: a table says what can't be, the modules above say what is done
 """
 
-from .base import Base, UtcDateTime, db, engine_options, tell_sqlite
+from .base import Base, UtcDateTime, changed, db, engine_options, tell_sqlite
 from .book import Customer, Forgotten, ListPlace, MailingList, Place, PlaceChange, Suppressed
 from .mail import Letter, LetterBytes, Mailout, Notice, Recipient, Reply
 from .people import Link, SignIn, SupportRequest, User, UserAddress
@@ -36,6 +36,7 @@ __all__ = [
     "User",
     "UserAddress",
     "UtcDateTime",
+    "changed",
     "db",
     "engine_options",
     "tell_sqlite",

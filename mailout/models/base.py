@@ -14,10 +14,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CheckConstraint, DateTime, MetaData, event, types
+from sqlalchemy import CheckConstraint, CursorResult, DateTime, MetaData, Update, event, types
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -65,6 +65,12 @@ def one_of(column: str, words: type[enum.StrEnum] | Iterable[str]) -> CheckConst
     """The rule that a word column holds one of `words` and nothing else."""
     listed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def changed(statement: Update) -> int:
+    """Run one UPDATE in the session and return how many rows it changed: what a change of state is decided by."""
+    result = cast("CursorResult[Any]", db.session.execute(statement, execution_options={"synchronize_session": False}))
+    return result.rowcount
 
 
 def engine_options(url: str) -> dict[str, Any]:

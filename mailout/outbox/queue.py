@@ -1,4 +1,4 @@
-"""outbox -- the queue: who must still get what, and what became of it.
+"""queue -- the outbox: who must still get what, and what became of it.
 
 Owns     every change of Recipient.state that is not made by the pump in mid-sending (that is `ledger`)
 Never    opens a socket, reads the clock (callers pass `now`), commits: the caller's transaction is all or nothing
@@ -11,25 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
-
-from sqlalchemy import CursorResult, Select, Update, case, func, insert, literal, null, select, update
+from sqlalchemy import Select, case, func, insert, literal, null, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from .core.delivery import WAITING, State, public
-from .core.phase import Counts
-from .models import Customer, ListPlace, Mailout, Notice, Place, Recipient, db
+from ..core.delivery import WAITING, State, public
+from ..core.phase import Counts
+from ..models import Customer, ListPlace, Mailout, Notice, Place, Recipient, changed, db
 
 #: A skipped recipient's reason is one of these words, and after a colon whatever more is known: "excluded: by Jo".
 EXCLUDED, UNSUBSCRIBED, SUPPRESSED, DELETED = "excluded", "unsubscribed", "suppressed", "deleted"
 
 Customers = Select[tuple[int]] | Sequence[int]
-
-
-def changed(statement: Update) -> int:
-    """Run one UPDATE in the session and return how many rows it changed."""
-    result = cast("CursorResult[Any]", db.session.execute(statement, execution_options={"synchronize_session": False}))
-    return result.rowcount
 
 
 def freeze(mailout_id: int, list_id: int, now: datetime) -> int:

@@ -1,0 +1,1 @@
+"""book -- the address book: customers, their places in lists, who uses Mailout."""

@@ -1,0 +1,45 @@
+"""database -- an application's way to its database: connected at start, migrated once by whoever comes first.
+
+Owns     the engine's options, the lock under which the schema is migrated
+Never    loses data: migrations go forward only
+Fails    as the migration does; the lock is the operating system's and goes with the process
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flask import Flask
+from flask_migrate import Migrate, upgrade
+
+from .models import db, engine_options, tell_sqlite
+from .settings import Settings
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def connect(app: Flask, settings: Settings) -> None:
+    """Give `app` its database, as the settings say."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings.database_url)
+    db.init_app(app)
+    Migrate(app, db, directory=str(MIGRATIONS), render_as_batch=True)
+    with app.app_context():
+        tell_sqlite(db.engine, settings.durability)
+
+
+def migrate(app: Flask, settings: Settings) -> None:
+    """Bring the database to the newest schema, once, however many processes start together."""
+    with app.app_context(), _alone(settings.instance_dir / "migrate.lock"):
+        upgrade()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path`; others wait."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,1 @@
+"""outbox -- from a frozen list of recipients to the relay's last word about each."""

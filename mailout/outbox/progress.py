@@ -1,0 +1,142 @@
+"""progress -- a mail-out as people see it: its state, its counts, its recipients in words.
+
+Owns     the values that pages, `mailouts show` and the notices print
+Never    changes a row, decides anything that `core.phase` and `core.delivery` do not say
+Fails    LookupError for a mail-out that there is not
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from . import queue
+from ..core.delivery import private, public
+from ..core.key import message_id
+from ..core.phase import Counts, Phase, phase
+from ..current import secret, settings
+from ..models import Mailout, Recipient, db
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One mail-out at one moment."""
+
+    row: Mailout
+    state: Phase
+    counts: Counts
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `mailouts show --json` prints; times are ISO 8601 in UTC."""
+        row = self.row
+        return {
+            "id": row.id,
+            "list": row.list.name,
+            "created_by": row.created_by.email,
+            "state": str(self.state),
+            "problem": row.problem,
+            "subject": row.subject,
+            "author": row.author,
+            "created_at": iso(row.created_at),
+            "expires_at": iso(row.expires_at),
+            "received_at": iso(row.received_at),
+            "started_at": iso(row.started_at),
+            "finished_at": iso(row.finished_at),
+            "counts": self.counts.as_words(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One recipient of a mail-out."""
+
+    id: int
+    customer_id: int | None
+    address: str
+    name: str
+    state: str
+    reason: str
+    attempts: int
+    reply: str
+    message_id: str
+    due_at: datetime | None
+    settled_at: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `mailouts recipients --json` prints, one a line."""
+        words = ("address", "state", "reason", "attempts", "reply", "message_id")
+        return {word: getattr(self, word) for word in words} | {"name": self.name, "next_try_at": iso(self.due_at)}
+
+
+def iso(at: datetime | None) -> str | None:
+    """A time as ISO 8601 in UTC."""
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+
+
+def find(mailout_id: int) -> Mailout:
+    """The mail-out's row, as the database has it now; raises LookupError."""
+    row = db.session.get(Mailout, mailout_id, populate_existing=True)
+    if row is None:
+        raise LookupError(f"There is no mail-out {mailout_id}.")
+    return row
+
+
+def overview(mailout_id: int, now: datetime) -> Overview:
+    """The mail-out at `now`; raises LookupError."""
+    return of_row(find(mailout_id), now)
+
+
+def of_row(row: Mailout, now: datetime) -> Overview:
+    """The overview of a row at hand."""
+    return Overview(row, phase(row, now), queue.counts(row.id) if row.accepted_at else Counts())
+
+
+def lines(mailout_id: int, word: str = "") -> Iterator[Line]:
+    """The recipients of the mail-out, all or those in the contract's state `word`, a page at a time from the table."""
+    query = select(Recipient).where(Recipient.mailout_id == mailout_id).order_by(Recipient.id).limit(PAGE)
+    if word:
+        query = query.where(Recipient.state.in_(private(word)))
+    after = 0
+    while rows := db.session.scalars(query.where(Recipient.id > after)).all():
+        for row in rows:
+            yield line(row)
+        after = rows[-1].id
+        db.session.expire_all()
+
+
+def line(row: Recipient) -> Line:
+    """A recipient's row as people see it."""
+    reply = " ".join(word for word in (str(row.code or ""), row.enhanced, row.reply) if word)
+    domain = settings().own.mailout.rpartition("@")[2]
+    return Line(
+        id=row.id,
+        customer_id=row.customer_id,
+        address=row.address,
+        name=row.name,
+        state=public(row.state),
+        reason=row.reason,
+        attempts=row.attempts,
+        reply=reply,
+        message_id=message_id(secret(), row.id, domain),
+        due_at=row.due_at,
+        settled_at=row.settled_at,
+    )
+
+
+def latest(most: int, user_id: int | None = None) -> list[Mailout]:
+    """The newest mail-outs, of everybody or of one user."""
+    query = select(Mailout).order_by(Mailout.id.desc()).limit(most)
+    if user_id is not None:
+        query = query.where(Mailout.created_by_id == user_id)
+    return list(db.session.scalars(query))
+
+
+def how_many() -> int:
+    """How many mail-outs there are."""
+    return db.session.scalar(select(func.count()).select_from(Mailout)) or 0

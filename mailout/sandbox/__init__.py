@@ -1,0 +1,1 @@
+"""sandbox -- a small mail server of well-kept libraries, so that a newcomer sees the whole loop."""
