@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select, update
 
-from . import notify, sending
 from ..core.delivery import State
 from ..models import Mailout, Recipient, changed, db
+from . import notify, sending
 
 #: How long after everybody's first try the complete mail waits for those that are deferred.
 PATIENCE = timedelta(minutes=30)

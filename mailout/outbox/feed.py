@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..core.delivery import Outcome, Reply, Scope, Stage, State
+from ..wires.smtp import Copy
 from .ledger import NOTICES, Claimed, Ledger, Settled
 from .limiter import Limiter
-from ..wires.smtp import Copy
 
 PAGE = 50
 log = logging.getLogger(__name__)

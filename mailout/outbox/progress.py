@@ -14,12 +14,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from . import queue
 from ..core.delivery import private, public
-from ..core.key import message_id
+from ..core.own import message_id
 from ..core.phase import Counts, Phase, phase
 from ..current import secret, settings
 from ..models import Mailout, Recipient, db
+from . import queue
 
 PAGE = 500
 
@@ -113,7 +113,7 @@ def lines(mailout_id: int, word: str = "") -> Iterator[Line]:
 def line(row: Recipient) -> Line:
     """A recipient's row as people see it."""
     reply = " ".join(word for word in (str(row.code or ""), row.enhanced, row.reply) if word)
-    domain = settings().own.mailout.rpartition("@")[2]
+    domain = settings().own.domain
     return Line(
         id=row.id,
         customer_id=row.customer_id,

@@ -21,17 +21,17 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import lease, pulse
-from . import closing, sending
 from ..core.delivery import Outcome, Reply, Scope, State, judge
 from ..current import settings
+from ..models import db
+from ..wires.smtp import Connection
+from ..wires.smtp_open import Patience, RelayUnavailable, open_line
+from . import closing, sending
 from .feed import Feed, Job
 from .ledger import Ledger
 from .limiter import Limiter
-from ..models import db
 from .sender import Sender
 from .shelf import Shelf
-from ..wires.smtp import Connection
-from ..wires.smtp_open import Patience, RelayUnavailable, open_line
 from .standing import Standing
 
 LEASE = "pump"

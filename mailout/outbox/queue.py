@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+
 from sqlalchemy import Select, case, func, insert, literal, null, select, update
 from sqlalchemy.sql.elements import ColumnElement
 

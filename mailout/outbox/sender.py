@@ -18,10 +18,10 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..core.delivery import Outcome, Reply, Scope, State
-from .feed import Feed, Job
-from .ledger import Ledger, Settled
 from ..wires.smtp import WHOLE, Connection
 from ..wires.smtp_open import RelayUnavailable
+from .feed import Feed, Job
+from .ledger import Ledger, Settled
 
 log = logging.getLogger(__name__)
 

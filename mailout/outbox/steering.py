@@ -12,13 +12,13 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.sql.elements import ColumnElement
 
-from . import progress, queue
 from ..core.delivery import State
 from ..core.fault import Fault
 from ..core.phase import MAY, Phase, phase
 from ..core.problem import Problem
 from ..journal import Actor, note
 from ..models import Mailout, changed, db
+from . import progress, queue
 
 WORDS = {
     Phase.WAITING: "is waiting for its letter",
