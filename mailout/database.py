@@ -1,6 +1,6 @@
 """database -- an application's way to its database: connected at start, migrated once by whoever comes first.
 
-Owns     the engine's options, the lock under which the schema is migrated
+Owns     the engine's options, the lock under which the schema is migrated, the secret that is planted in a new one
 Never    loses data: migrations go forward only
 Fails    as the migration does; the lock is the operating system's and goes with the process
 """
@@ -8,14 +8,18 @@ Fails    as the migration does; the lock is the operating system's and goes with
 from __future__ import annotations
 
 import fcntl
+import logging
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from alembic.runtime.migration import MigrationContext
 from flask import Flask
 from flask_migrate import Migrate, upgrade
 
-from .models import db, engine_options, tell_sqlite
+from .current import SECRET
+from .models import Setting, db, engine_options, tell_sqlite
 from .settings import Settings
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -33,8 +37,24 @@ def connect(app: Flask, settings: Settings) -> None:
 
 def migrate(app: Flask, settings: Settings) -> None:
     """Bring the database to the newest schema, once, however many processes start together."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with app.app_context(), _alone(settings.instance_dir / "migrate.lock"):
         upgrade()
+        _plant_secret()
+        db.session.remove()
+
+
+def version() -> str:
+    """The revision that the database is at; "" when it was never migrated."""
+    with db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def _plant_secret() -> None:
+    """Give a new database the secret that signs what must outlive a move to another machine."""
+    if db.session.get(Setting, SECRET) is None:
+        db.session.add(Setting(name=SECRET, value=secrets.token_hex(32)))
+        db.session.commit()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ def run() -> None:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
+            user_module_prefix="",
             **current_app.extensions["migrate"].configure_args,
         )
         with context.begin_transaction():

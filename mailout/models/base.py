@@ -58,7 +58,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime()}  # noqa: RUF012
 
 
-db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+db = SQLAlchemy(metadata=Base.metadata)
 
 
 def one_of(column: str, words: type[enum.StrEnum] | Iterable[str]) -> CheckConstraint:

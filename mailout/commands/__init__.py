@@ -1,0 +1,28 @@
+"""commands -- what a person at a shell can ask for; all under `flask`.
+
+Owns     the list of the commands
+Never    holds a rule: a command reads its words, calls what the pages call too, and prints
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from . import customers, database, demo, inbox, lists, mailbox, mailouts, users
+
+GROUPS = (
+    users.group,
+    lists.group,
+    customers.group,
+    mailouts.group,
+    mailbox.group,
+    inbox.group,
+    demo.command,
+)
+
+
+def register(app: Flask) -> None:
+    """Give `app` its commands; `db` is Flask-Migrate's, made to plant what a new database needs."""
+    for group in GROUPS:
+        app.cli.add_command(group)
+    app.cli.add_command(database.group)
