@@ -27,6 +27,11 @@ def ill(name: str, words: str, now: datetime, again_at: datetime | None = None) 
     _note(name, tried_at=now, trouble_since=since, trouble=words, again_at=again_at)
 
 
+def told(name: str, now: datetime) -> None:
+    """Note that the Administrators were told of the trouble that `name` is in."""
+    _note(name, told_at=now)
+
+
 def of(name: str) -> Pulse:
     """What is known of `name`; a pulse without times when it was never heard of."""
     return db.session.get(Pulse, name, populate_existing=True) or Pulse(name=name, trouble="")

@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -215,12 +216,11 @@ def read_message_ids(secret: bytes, text: str, domain: str) -> list[int]:
     return list(dict.fromkeys(numbers[0] for numbers in found if numbers))
 
 
-def blank_keys(raw: bytes) -> bytes:
-    """`raw` with every key in it made unreadable, at the same length: what is stored after a letter was handled."""
-    characters = ALPHABET.encode() + ALPHABET.upper().encode()
-    pattern = rb"(?<![0-9A-Za-z])[" + re.escape(characters) + rb"]{%d}(?![0-9A-Za-z])" % KEY_LENGTH
+def blank_keys(raw: bytes, keys: Iterable[str]) -> bytes:
+    """`raw` with these keys made unreadable, in any case, at the same length: what is stored once a letter is handled.
 
-    def blank(found: re.Match[bytes]) -> bytes:
-        return b"*" * KEY_LENGTH if is_key(found[0].decode().lower()) else found[0]
-
-    return re.sub(pattern, blank, raw)
+    Only keys that stood in an address are named here: any other word of that form is the letter's own.
+    """
+    for key in keys:
+        raw = re.sub(re.escape(key.encode()), b"*" * len(key), raw, flags=re.IGNORECASE)
+    return raw

@@ -5,7 +5,7 @@ Never    decides anything: a table says what can't be, the modules above say wha
 """
 
 from .base import Base, UtcDateTime, changed, db, engine_options, tell_sqlite
-from .book import Customer, Forgotten, ListPlace, MailingList, Place, PlaceChange, Suppressed
+from .book import Customer, Forgotten, Import, ImportRow, ListPlace, MailingList, Place, PlaceChange, Suppressed
 from .mail import Letter, LetterBytes, Mailout, Notice, Recipient, Reply
 from .people import Link, SignIn, SupportRequest, User, UserAddress
 from .service import JournalEntry, Lease, Mailbox, Pulse, Setting
@@ -14,6 +14,8 @@ __all__ = [
     "Base",
     "Customer",
     "Forgotten",
+    "Import",
+    "ImportRow",
     "JournalEntry",
     "Lease",
     "Letter",

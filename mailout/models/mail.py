@@ -91,6 +91,8 @@ class Mailout(Base):
     __tablename__ = "mailout"
     __table_args__ = (
         UniqueConstraint("key_digest"),
+        UniqueConstraint("press"),
+        UniqueConstraint("letter_id"),
         one_of("problem", Problem),
         one_of("held_for", Problem),
         CheckConstraint("(accepted_at IS NULL) OR (letter_id IS NOT NULL)", name="accepted_letter"),
@@ -108,12 +110,15 @@ class Mailout(Base):
     key_nonce: Mapped[bytes] = mapped_column(LargeBinary(16))
     key_digest: Mapped[str] = mapped_column(String(64))
     check_first: Mapped[bool] = mapped_column(default=False, server_default=false())
+    press: Mapped[str | None] = mapped_column(String(40))
     watched_at: Mapped[datetime | None]
 
     letter_id: Mapped[int | None] = mapped_column(ForeignKey("letter.id"))
     received_at: Mapped[datetime | None]
     author: Mapped[str] = mapped_column(String(320), default="", server_default="")
     subject: Mapped[str] = mapped_column(Text, default="", server_default="")
+    seal: Mapped[str] = mapped_column(Text, default="", server_default="")
+    changes: Mapped[str] = mapped_column(Text, default="", server_default="")
     problem: Mapped[str | None] = mapped_column(String(30))
     problem_at: Mapped[datetime | None]
     problem_detail: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -129,6 +134,7 @@ class Mailout(Base):
     round: Mapped[int] = mapped_column(default=1, server_default="1")
     tried_all_at: Mapped[datetime | None]
     progress_at: Mapped[datetime | None]
+    tended_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
     paused_for: Mapped[str] = mapped_column(Text, default="", server_default="")
     paused_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
@@ -170,7 +176,7 @@ class Recipient(Base):
         CheckConstraint("(mailout_id IS NULL) <> (notice_id IS NULL)", name="one_parent"),
         CheckConstraint("(state IN ('claimed', 'dot_pending')) = (claimed_by IS NOT NULL)", name="claim_whole"),
         CheckConstraint("(state = 'deferred') = (due_at IS NOT NULL)", name="due_whole"),
-        Index(None, "mailout_id", "state", "id"),
+        Index(None, "mailout_id", "state", "due_at", "id"),
         Index(None, "notice_id"),
         Index(None, "customer_id", "id"),
     )

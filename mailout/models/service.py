@@ -42,6 +42,8 @@ class Pulse(Base):
     trouble: Mapped[str] = mapped_column(Text, default="", server_default="")
     again_at: Mapped[datetime | None]
     told_at: Mapped[datetime | None]
+    connections: Mapped[int] = mapped_column(default=0, server_default="0")
+    waits_for: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class Mailbox(Base):

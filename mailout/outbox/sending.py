@@ -67,4 +67,5 @@ def queued_up_to(most: int, mailout_ids: list[int]) -> int:
     return len(db.session.scalars(waiting).all())
 
 
-HORIZON = timedelta(seconds=5)
+#: How far ahead work keeps the pump alive: longer than the minute after which the sweep looks again, so nothing is late.
+HORIZON = timedelta(seconds=90)

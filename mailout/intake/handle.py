@@ -1,0 +1,139 @@
+"""handle -- each stored letter is looked at once, and what it means is done.
+
+Owns     a letter's verdict; the attempts after which it is set aside; the blanking of keys in what is stored
+Never    opens a socket; lets one letter keep the next from being handled
+Commits  once for each letter: everything that it means happened, or nothing did
+Fails    never for a letter: whatever it raises is logged, tried three times, and then it is quarantined with the reason
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+
+from ..core import letter as reading
+from ..core import own
+from ..core.acceptance import Answer
+from ..core.problem import Problem
+from ..core.triage import Keyed, Verdict, triage
+from ..current import secret, settings
+from ..models import Letter, LetterBytes, changed, db
+from . import returns, submission
+from .submission import Arrived
+
+TRIES = 3
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a letter was: its row's number, its verdict, and why or for which mail-out."""
+
+    letter_id: int
+    verdict: str
+    why: str = ""
+    mailout_id: int | None = None
+
+
+def handle_new(now: Callable[[], datetime], stopping: Callable[[], bool] = lambda: False) -> list[Done]:
+    """Handle every letter that is stored and new, the oldest first."""
+    found: list[Done] = []
+    for letter_id in list(db.session.scalars(select(Letter.id).where(Letter.spool == "new").order_by(Letter.id))):
+        if stopping():
+            break
+        done = _guarded(letter_id, now())
+        if done is not None:
+            found.append(done)
+    return found
+
+
+def _guarded(letter_id: int, now: datetime) -> Done | None:
+    """Handle one letter whatever it is; None when it is to be tried again, or another process has it."""
+    mine = update(Letter).where(Letter.id == letter_id, Letter.spool == "new")
+    if not changed(mine.values(attempts=Letter.attempts + 1)):
+        return None
+    db.session.commit()
+    try:
+        done = _handle(letter_id, now)
+        db.session.commit()
+    except OperationalError:
+        # the database, not the letter: it is tried again and does not count
+        db.session.rollback()
+        changed(mine.values(attempts=Letter.attempts - 1))
+        db.session.commit()
+        raise
+    except Exception as error:
+        db.session.rollback()
+        log.exception("letter %s not handled", letter_id)
+        return _set_aside(letter_id, error, now)
+    log.info("letter %s is %s mailout=%s", letter_id, done.verdict, done.mailout_id or "-")
+    return done
+
+
+def _set_aside(letter_id: int, error: Exception, now: datetime) -> Done | None:
+    """Quarantine the letter once it was tried often enough."""
+    why = f"It could not be handled: {type(error).__name__}."
+    tried = update(Letter).where(Letter.id == letter_id, Letter.spool == "new", Letter.attempts >= TRIES)
+    gone = changed(tried.values(spool="quarantined", verdict="quarantined", why=why, handled_at=now))
+    db.session.commit()
+    return Done(letter_id, "quarantined", why) if gone else None
+
+
+def _handle(letter_id: int, now: datetime) -> Done:
+    """Read the letter, find out what it is, do what that means, and write it down."""
+    row = db.session.get_one(Letter, letter_id, populate_existing=True)
+    raw = db.session.scalar(select(LetterBytes.raw).where(LetterBytes.letter_id == letter_id)) or b""
+    read = reading.read(raw)
+    arrived = Arrived(row, read)
+    row.message_id, row.content_digest = read.message_id[:998], read.content_digest
+    row.author, row.subject = arrived.author[:320], read.subject
+    db.session.flush()
+    verdict = triage(read, settings().own, secret())
+    if isinstance(verdict, Keyed):
+        done = _keyed(verdict, arrived, now)
+        _blank(letter_id, raw, verdict.keys)
+    else:
+        done = _other(verdict, row, now)
+    written = {"spool": "handled", "verdict": done.verdict, "why": done.why, "mailout_id": done.mailout_id}
+    changed(update(Letter).where(Letter.id == letter_id, Letter.spool == "new").values(handled_at=now, **written))
+    return done
+
+
+def _keyed(verdict: Keyed, arrived: Arrived, now: datetime) -> Done:
+    """A letter to a key address."""
+    letter_id = arrived.row.id
+    rows = [row for key in verdict.keys if (row := submission.of_key(key)) is not None]
+    if len(set(verdict.keys)) > 1 and rows:
+        submission.refuse_two(rows, arrived, now)
+        return Done(letter_id, "refused", Problem.TWO_KEYS, rows[0].id)
+    if not rows:
+        problem = Problem.KEY_UNKNOWN if verdict.keys else Problem.KEY_DAMAGED
+        submission.refuse_unknown(problem, arrived, now)
+        return Done(letter_id, "refused", problem)
+    decision = submission.take(rows[0], arrived, now)
+    words = {
+        Answer.ACCEPT: "mail-out",
+        Answer.HOLD: "mail-out",
+        Answer.REFUSE: "refused",
+        Answer.DUPLICATE: "duplicate",
+    }
+    return Done(letter_id, words[decision.answer], decision.problem or "", rows[0].id)
+
+
+def _other(verdict: Verdict, row: Letter, now: datetime) -> Done:
+    """Whatever came that is no letter for a mail-out: bounces, answers, people who leave."""
+    word, why, mailout_id = returns.apply(verdict, row, now)
+    return Done(row.id, word, why, mailout_id)
+
+
+def _blank(letter_id: int, raw: bytes, keys: tuple[str, ...]) -> None:
+    """Make the keys unreadable in what is stored: they have done their work."""
+    blank = own.blank_keys(raw, keys)
+    if blank != raw:
+        changed(update(LetterBytes).where(LetterBytes.letter_id == letter_id).values(raw=blank))

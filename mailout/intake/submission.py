@@ -1,0 +1,237 @@
+"""submission -- a key, and the one letter that is sent to it.
+
+Owns     making a mail-out with its key; holding, accepting and refusing the letter that names it
+Never    decides (that is `core.acceptance`), sends, knows how the letter came
+Commits  never: the letter's handling, the burning of the key, the frozen recipients and the notices are one transaction
+Fails    Fault, for a person who makes a mail-out that can't be made
+
+The key is burned by the conditional UPDATE that accepts the letter: of two letters at once, one changes a row.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from ..book import lists, users
+from ..core import compose, own
+from ..core.acceptance import Answer, Circumstances, Decision, after_reading, before_reading, received_at
+from ..core.compose import Prepared, Refused
+from ..core.fault import Fault
+from ..core.letter import Letter as Read
+from ..core.phase import phase
+from ..core.problem import Problem
+from ..current import settings
+from ..journal import Actor, note
+from ..models import Letter, Mailout, User, changed, db
+from ..outbox import notify, queue, shelf, steering
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A letter at hand: its row, and what was read of it."""
+
+    row: Letter
+    read: Read
+
+    @property
+    def author(self) -> str:
+        """The address that it says it is from, or ""."""
+        return self.read.author.address if self.read.author else ""
+
+
+def open_mailout(list_id: int, user: User, *, check_first: bool, now: datetime) -> Mailout:
+    """Make a mail-out with a fresh key for the list.
+
+    Raises Fault when the user may not send, or the list is archived; LookupError when there is no such list.
+    """
+    target = lists.find(list_id)
+    if not user.sends:
+        raise Fault(f"{user.name} may not send mail-outs. It needs the permission Send Mailout.")
+    if target.archived_at:
+        raise Fault(f"The list {target.name} is archived. Bring it back, or choose another.")
+    nonce = secrets.token_bytes(16)
+    row = Mailout(
+        list_id=list_id,
+        created_by_id=user.id,
+        created_at=now,
+        expires_at=now + settings().key_lifetime,
+        key_nonce=nonce,
+        key_digest=nonce.hex(),
+        check_first=check_first,
+    )
+    db.session.add(row)
+    db.session.flush()
+    row.key_digest = own.digest(_key(row))
+    db.session.flush()
+    note(Actor(user.id, user.email), "mailout.create", f"mail-out {row.id}", target.name, now)
+    return row
+
+
+def key_address(row: Mailout) -> str:
+    """The address that the letter for this mail-out is written to."""
+    return settings().own.key_address(_key(row), row.list.name)
+
+
+def _key(row: Mailout) -> str:
+    return own.make_key(settings().secret_key, row.id, row.key_nonce)
+
+
+def of_key(key: str) -> Mailout | None:
+    """The mail-out that this key was made for."""
+    return db.session.scalar(select(Mailout).where(Mailout.key_digest == own.digest(key)))
+
+
+# -- a letter with one key of ours -------------------------------------------------------------------------------------
+
+
+def take(row: Mailout, arrived: Arrived, now: datetime) -> Decision:
+    """Accept, hold or refuse the letter for this mail-out, or drop it as a second delivery."""
+    received = received_at(arrived.row.received_at, row.created_at, _believed_stamp(arrived.read))
+    about = _circumstances(row, arrived, received)
+    refused = before_reading(about)
+    if refused is not None:
+        return _refuse(row, arrived, refused, now)
+    try:
+        prepared = compose.prepare(arrived.read, copy_circumstances(row, arrived, received))
+    except Refused as error:
+        return _refuse(row, arrived, Decision(Answer.REFUSE, error.problem, error.detail), now)
+    decision = after_reading(about, prepared.holds)
+    taken = _hold if decision.answer is Answer.HOLD else _accept
+    if taken(row, arrived, prepared, decision, received, now):
+        return decision
+    return _refuse(row, arrived, Decision(Answer.REFUSE, Problem.KEY_USED), now)
+
+
+def _believed_stamp(letter: Read) -> datetime | None:
+    """When our own server says that the letter came, if RECEIVING_HOST is set and this is its stamp."""
+    host, stamp = settings().receiving_host, letter.stamp
+    return stamp.at if host and stamp is not None and stamp.by.lower() == host else None
+
+
+def _circumstances(row: Mailout, arrived: Arrived, received: datetime) -> Circumstances:
+    """What the decision depends on, looked up."""
+    return Circumstances(
+        phase=phase(row, received),
+        same_letter=_is_same(row, arrived),
+        user_may_send=row.created_by.sends,
+        list_archived=row.list.archived_at is not None,
+        recipients=lists.tally(row.list_id).included,
+        size=arrived.row.size if not arrived.row.whole else arrived.read.raw_size,
+        most_bytes=settings().max_message_bytes if arrived.row.whole else 0,
+        check_first=row.check_first,
+        author_is_user=users.user_of_address(arrived.author) is not None if arrived.author else False,
+        has_author=bool(arrived.author),
+        is_reply=arrived.read.is_reply,
+        key_alone=settings().sender_policy == "key",
+    )
+
+
+def _is_same(row: Mailout, arrived: Arrived) -> bool:
+    """Whether this is the letter that the mail-out was made of, delivered once more (DECISIONS 14)."""
+    first = row.letter
+    if first is None or first.id == arrived.row.id:
+        return False
+    same_id = bool(first.message_id) and first.message_id == arrived.read.message_id
+    return same_id or first.content_digest == arrived.read.content_digest
+
+
+def copy_circumstances(row: Mailout, arrived: Arrived, received: datetime) -> compose.Circumstances:
+    """What of the installation, the list and the mail-out its copies depend on."""
+    own_settings, author = settings(), arrived.author
+    return shelf.circumstances(
+        row,
+        author_is_user=bool(author) and users.user_of_address(author) is not None,
+        received_at=received,
+        secret_words=(_key(row), key_address(row)),
+        max_bytes=own_settings.max_message_bytes,
+    )
+
+
+def _accept(
+    row: Mailout, arrived: Arrived, prepared: Prepared, decision: Decision, received: datetime, now: datetime
+) -> bool:
+    """Burn the key and freeze the recipients; False when another letter was first."""
+    values = {"accepted_at": now, "starts_at": now + settings().start_delay}
+    if not _take_letter(row, arrived, prepared, received, **values):
+        return False
+    queue.freeze(row.id, row.list_id, now)
+    shelf.store(row.id, prepared)
+    note(_actor(row), "mailout.accept", f"mail-out {row.id}", prepared.subject, now)
+    return True
+
+
+def _hold(
+    row: Mailout, arrived: Arrived, prepared: Prepared, decision: Decision, received: datetime, now: datetime
+) -> bool:
+    """Keep the letter for its user to look at; False when another letter was first."""
+    assert decision.problem is not None
+    if not _take_letter(row, arrived, prepared, received, held_at=now, held_for=decision.problem):
+        return False
+    shelf.store(row.id, prepared)
+    problem = None if decision.problem is Problem.CHECK_FIRST else decision.problem
+    changed(update(Mailout).where(Mailout.id == row.id).values(problem=problem, problem_at=now))
+    db.session.refresh(row)
+    notify.waiting(row, decision.problem, lists.tally(row.list_id).included, now, decision.detail)
+    note(_actor(row), "mailout.hold", f"mail-out {row.id}", decision.problem, now)
+    return True
+
+
+def _take_letter(row: Mailout, arrived: Arrived, prepared: Prepared, received: datetime, **values: object) -> bool:
+    """Give the mail-out its letter, if it still waits for one."""
+    waits = (Mailout.accepted_at.is_(None), Mailout.held_at.is_(None), Mailout.cancelled_at.is_(None))
+    took = changed(
+        update(Mailout)
+        .where(Mailout.id == row.id, *waits)
+        .values(
+            letter_id=arrived.row.id,
+            received_at=received,
+            author=arrived.author[:320],
+            subject=prepared.subject,
+            seal=prepared.seal.as_json(),
+            changes="\n".join(prepared.changes),
+            problem=None,
+            problem_at=None,
+            problem_detail="",
+            **values,
+        )
+    )
+    db.session.refresh(row)
+    return took == 1
+
+
+def _refuse(row: Mailout, arrived: Arrived, decision: Decision, now: datetime) -> Decision:
+    """Note what was wrong and tell whoever wrote the letter; a second delivery is dropped in silence."""
+    if decision.answer is Answer.DUPLICATE:
+        return decision
+    assert decision.problem is not None
+    late = decision.problem in (Problem.KEY_USED, Problem.KEY_EXPIRED) and arrived.row.whole
+    steering.problem(row.id, decision.problem, decision.detail, now)
+    if not arrived.read.automatic:
+        notify.error(row, decision.problem, arrived.row, arrived.author, now, detail=decision.detail, late=late)
+    return decision
+
+
+def _actor(row: Mailout) -> Actor:
+    return Actor(row.created_by_id, row.created_by.email)
+
+
+# -- letters without one key of ours -----------------------------------------------------------------------------------
+
+
+def refuse_two(rows: list[Mailout], arrived: Arrived, now: datetime) -> None:
+    """Two keys in one letter: nothing is sent, neither is used up, one error mail (DECISIONS 15)."""
+    for row in rows:
+        steering.problem(row.id, Problem.TWO_KEYS, "", now)
+    first = rows[0] if rows else None
+    if not arrived.read.automatic:
+        notify.error(first, Problem.TWO_KEYS, arrived.row, arrived.author, now, late=False)
+
+
+def refuse_unknown(problem: Problem, arrived: Arrived, now: datetime) -> None:
+    """A key that we never gave out, or a damaged one: only an active user hears of it (DECISIONS 18)."""
+    if not arrived.read.automatic:
+        notify.error(None, problem, arrived.row, arrived.author, now, late=False)

@@ -1,0 +1,69 @@
+"""posting -- a notice on its way into the outbox.
+
+Owns     that a notice of one name is written once, and a Message-ID that is the same whenever it is sent
+Never    decides what is said or to whom (that is `notify`), sends
+Commits  never: what happened and the notice that tells of it are the caller's one transaction
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..core import notices
+from ..core.notices import Occasion, Written
+from ..core.own import code
+from ..core.spoken import dated
+from ..current import secret, settings
+from ..models import Mailout, Notice
+from . import queue
+
+Address = tuple[str, str]
+
+
+def put(
+    name: str,
+    kind: str,
+    to: Address,
+    written: Written,
+    now: datetime,
+    *,
+    mailout_id: int | None = None,
+    letter_id: int | None = None,
+) -> bool:
+    """Queue a notice to one address, unless one of this name was queued before; returns whether it is queued now."""
+    own = settings().own
+    raw = notices.message(
+        written,
+        sender=(settings().organisation_name, own.sender),
+        to=to,
+        message_id=f"<notice-{code(secret(), b'notice', name.encode())}@{own.domain}>",
+        date=now,
+        own_mail=code(secret(), b"own mail"),
+    )
+    notice = Notice(
+        name=name,
+        kind=kind,
+        mailout_id=mailout_id,
+        letter_id=letter_id,
+        subject=written.subject,
+        raw=raw,
+        created_at=now,
+    )
+    return queue.put_notice(notice, [(to[1], to[0])])
+
+
+def occasion(row: Mailout) -> Occasion:
+    """The mail-out in the words of a notice."""
+    created = dated(row.created_at, settings().time_zone)
+    answers = row.letter.message_id if row.letter else ""
+    return Occasion(row.list.name, row.subject, page(f"/mailouts/{row.id}"), created, answers)
+
+
+def page(path: str) -> str:
+    """The public address of a page."""
+    return settings().base_url + path
+
+
+def mark(link: str) -> str:
+    """Something of a secret link that is unique and gives nothing away."""
+    return code(secret(), b"link", link.encode())
