@@ -269,9 +269,15 @@ def test_a_slow_drip_ends_with_the_session(fake: FakePop3, where: str) -> None:
     assert time.monotonic() - started < 3
 
 
+def late(session: Session) -> None:
+    """Greet after a while."""
+    session.wait(0.3)
+    session.send(b"+OK\r\n")
+
+
 def test_while_something_is_waited_for_there_is_a_beat(fake: FakePop3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pop3_line, "BEAT_SECONDS", 0.05)
-    fake.greeting = drip(b"+OK\r\n", 0.1)
+    fake.greeting = late
     beats: list[float] = []
 
     with Pop3Mailbox.open(fake.server(), 10, beat=lambda: beats.append(time.monotonic())):
