@@ -1,0 +1,138 @@
+"""errors -- what a page says when it can't do what was asked: what happened, what it means, what to do next.
+
+Owns     the pages and notes for 400, 401, 403, 404, 405, 409, 413, 422, 429, 500; the id under which a 500 is logged
+Never    shows a traceback, or what another server said
+Fails    no more than the page that failed: without a database the plain words are still shown
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..book import users
+from ..core.fault import Fault
+from ..models import db
+from ..outbox.steering import NotNow
+from . import asking
+from .asking import Refused
+
+log = logging.getLogger(__name__)
+
+Answer = tuple[str, int] | tuple[str, int, dict[str, str]] | AnyResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A page's heading, and what stands under it."""
+
+    heading: str
+    text: str
+
+
+WORDS = {
+    400: Words("That did not arrive whole", "Nothing was changed. Go back, load the page again, and press once more."),
+    404: Words("There is nothing here", "The address is wrong, or what it named is gone. Nothing was changed."),
+    405: Words("There is nothing to see here", "This address only takes forms. Nothing was changed."),
+    413: Words("That is too large", "Nothing was changed. A file may have up to 40 MB: split it, and send the parts."),
+    429: Words("A short pause", "Too many tries in a short time. Nothing was changed; try again in a few minutes."),
+    500: Words(
+        "That went wrong on our side",
+        "We have written down what happened. Nothing is sent twice because of it; load the page again.",
+    ),
+}
+CSRF = Words(
+    "This page is from another session",
+    "You signed in or out since it was opened, so nothing was changed. Load the page again, and press once more.",
+)
+
+
+def answer_for(app: Flask) -> None:
+    """Have `app` answer in our words."""
+    app.register_error_handler(CSRFError, lambda error: _say(CSRF, 400))
+    app.register_error_handler(401, _sign_in)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(Fault, _fault)
+    app.register_error_handler(LookupError, _nothing)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(500, _broken)
+
+
+def _say(words: Words, status: int, headers: dict[str, str] | None = None) -> Answer:
+    """The words as a page; for htmx as a note at the top of the page that stays."""
+    if asking.wants_fragment():
+        where = {"HX-Retarget": "#notes", "HX-Reswap": "innerHTML"}
+        return _render("errors/_note.html", words), status, where | (headers or {})
+    return _render("errors/page.html", words), status, headers or {}
+
+
+def _render(template: str, words: Words) -> str:
+    """The template; the bare words where even that fails (the database may be what is broken)."""
+    try:
+        return render_template(template, words=words)
+    except SQLAlchemyError:
+        log.exception("no page for an error")
+        return f"{words.heading}. {words.text}"
+
+
+def _sign_in(error: HTTPException) -> Answer:
+    """Send whoever is not signed in to the door, and back to where they wanted to go."""
+    if request.headers.get("HX-Request"):
+        here = urlsplit(request.headers.get("HX-Current-URL", "")).path
+        return Response(status=401, headers={"HX-Redirect": url_for("auth.login", next=here or None)})
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return asking.go(url_for("auth.login", next=wanted if wanted != "/" else None))
+
+
+def _refused(error: Refused) -> Answer:
+    """Say which permission it needs and who can give it."""
+    givers = [user.name for user in users.administrators()]
+    if asking.wants_fragment():
+        words = Words("You may not do this", error.words or f"This needs the permission {error.need}.")
+        return _say(words, 403)
+    return render_template("errors/refused.html", need=error.need, words=error.words, givers=givers), 403
+
+
+def _fault(error: Fault) -> Answer:
+    """Say what a person asked for that can't be done."""
+    db.session.rollback()
+    return _say(Words("That can't be done", str(error)), 409 if isinstance(error, NotNow) else 422)
+
+
+def _nothing(error: LookupError) -> Answer:
+    """Say that there is no such thing; an IndexError or KeyError is a mistake of ours and goes on."""
+    if type(error) is not LookupError:
+        raise error
+    return _say(Words(WORDS[404].heading, str(error)), 404)
+
+
+def _http(error: HTTPException) -> Answer:
+    """Say what is wrong with the request."""
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()
+    known = WORDS.get(status, WORDS[400 if status < 500 else 500])
+    return _say(known, status, _when_again(error))
+
+
+def _when_again(error: HTTPException) -> dict[str, str]:
+    """The header that says when to try again, where it was too often."""
+    again = getattr(error, "retry_after", None) if isinstance(error, TooManyRequests) else None
+    return {"Retry-After": str(again)} if again else {}
+
+
+def _broken(error: Exception) -> Answer:
+    """Log what broke under an id, and give the id to whoever saw it."""
+    db.session.rollback()
+    name = secrets.token_hex(4)
+    log.error("error id=%s path=%s", name, request.path, exc_info=getattr(error, "original_exception", None) or error)
+    words = WORDS[500]
+    return _say(Words(words.heading, f"{words.text} If it stays so, tell support this number: {name}."), 500)

@@ -1,0 +1,1 @@
+"""tools -- what is run by hand now and then, and no test needs."""
