@@ -22,7 +22,7 @@ from ..models import Customer, ListPlace, Mailout, Notice, Place, Recipient, cha
 #: A skipped recipient's reason is one of these words, and after a colon whatever more is known: "excluded: by Jo".
 EXCLUDED, UNSUBSCRIBED, SUPPRESSED, DELETED = "excluded", "unsubscribed", "suppressed", "deleted"
 
-Customers = Select[tuple[int]] | Sequence[int]
+Customers = Select[int] | Sequence[int]
 
 
 def freeze(mailout_id: int, list_id: int, now: datetime) -> int:
@@ -42,7 +42,7 @@ def freeze(mailout_id: int, list_id: int, now: datetime) -> int:
             case((suppressed, literal(now, Recipient.settled_at.type)), else_=null()),
         )
         .join(ListPlace, ListPlace.customer_id == Customer.id)
-        .where(ListPlace.list_id == list_id, ListPlace.place == Place.INCLUDED)
+        .where(ListPlace.list_id == list_id, ListPlace.place == Place.INCLUDED, Customer.here())
         .order_by(Customer.id)
     )
     columns = ["mailout_id", "customer_id", "address", "name", "state", "reason", "settled_at"]

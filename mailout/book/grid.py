@@ -1,0 +1,156 @@
+"""grid -- searching, filtering, sorting and paging the customers.
+
+Owns     what a search means, and how it stays quick at 100,000 customers in 10 lists
+Never    changes a row
+Fails    Fault for a search that asks for what there is not; LookupError for an unknown list
+
+Rows are found by two steps: the ids of one page from a narrow index, then those rows. A search looks for each of its
+words anywhere in a customer's names and address, capitals and accents aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, exists, func, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from ..core.fault import Fault
+from ..models import Customer, ListPlace, MailingList, Place, Suppressed, db
+from .folding import fold
+from .tally import Tally, customers_here, tally
+
+SIZE = 50
+SORTS = ("name", "email", "added")
+STATES = ("", "suppressed", "bounced")
+#: A search has this many words at most; more are left out.
+WORDS_MOST = 8
+#: Up to so many in a list it is quicker to sort them all than to walk through everybody.
+FEW = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for: words, a place in a list, a state; sorted how; which page. Sorts may begin with "-"."""
+
+    q: str = ""
+    list_id: int | None = None
+    place: str = ""
+    state: str = ""
+    sort: str = "name"
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of what was found. `page` is the one shown, which is the last when a later one was asked for."""
+
+    rows: Sequence[Customer]
+    total: int
+    page: int
+    pages: int
+
+
+def search(wanted: Search, size: int = SIZE) -> Page:
+    """The page of customers that are looked for; raises Fault for a place, state or sort that there is not."""
+    total = count(wanted)
+    pages = max(1, -(-total // size))
+    page = min(max(1, wanted.page), pages)
+    rows = _rows(_page_ids(wanted, (page - 1) * size, size, total)) if total else []
+    return Page(rows, total, page, pages)
+
+
+def ids(wanted: Search) -> Select[int]:
+    """The ids of all that are looked for, for a bulk change or an export."""
+    return select(Customer.id).where(*_conditions(wanted, walk=False))
+
+
+def count(wanted: Search) -> int:
+    """How many are looked for, from what is counted already where that says it."""
+    conditions = _conditions(wanted, walk=False)
+    if fold(wanted.q) or wanted.state:
+        return db.session.scalar(select(func.count()).select_from(Customer).where(*conditions)) or 0
+    if wanted.list_id is None:
+        return customers_here()
+    return _of_tally(tally(wanted.list_id), wanted.place)
+
+
+def _of_tally(counted: Tally, place: str) -> int:
+    if not place:
+        return counted.included + counted.excluded + counted.unsubscribed
+    return int(getattr(counted, place))
+
+
+def _page_ids(wanted: Search, offset: int, size: int, total: int) -> list[int]:
+    """The ids of one page in their order; walked from whichever end of the sort is nearer."""
+    columns, backwards = _order(wanted.sort)
+    size = min(size, total - offset)
+    from_end = offset > total // 2
+    if from_end:
+        offset = total - offset - size
+    descending = backwards != from_end
+    order = [column.desc() if descending else column.asc() for column in columns]
+    query = select(Customer.id).where(*_conditions(wanted, walk=total > FEW))
+    found = list(db.session.scalars(query.order_by(*order).limit(size).offset(offset)))
+    return found[::-1] if from_end else found
+
+
+def _rows(customer_ids: Sequence[int]) -> list[Customer]:
+    """The customers of these ids, in that order."""
+    query = select(Customer).where(Customer.id.in_(customer_ids))
+    found = {row.id: row for row in db.session.scalars(query, execution_options={"populate_existing": True})}
+    return [found[customer_id] for customer_id in customer_ids if customer_id in found]
+
+
+def _order(sort: str) -> tuple[tuple[ColumnElement[Any], ...], bool]:
+    """The columns to sort by, and whether from the end."""
+    name, backwards = sort.removeprefix("-"), sort.startswith("-")
+    if name not in SORTS:
+        raise Fault(f"Customers can be sorted by {', '.join(SORTS)}, not by {name}.")
+    columns: dict[str, tuple[ColumnElement[Any], ...]] = {
+        "name": (Customer.sought.expression, Customer.id.expression),
+        "email": (Customer.email_same.expression,),
+        "added": (Customer.id.expression,),
+    }
+    return columns[name], backwards
+
+
+def _conditions(wanted: Search, *, walk: bool) -> list[ColumnElement[bool]]:
+    """What a row must meet. `walk`: places are looked up for each customer in turn, which suits a page of many."""
+    conditions = [Customer.here()]
+    conditions += [Customer.sought.contains(word, autoescape=True) for word in fold(wanted.q).split()[:WORDS_MOST]]
+    if wanted.state not in STATES:
+        raise Fault(f"There is no state {wanted.state} to filter by.")
+    if wanted.state == "suppressed":
+        conditions.append(Customer.suppressed_for.is_not(None))
+    if wanted.state == "bounced":
+        conditions.append(Customer.suppressed_for == Suppressed.BOUNCED.value)
+    if wanted.place and wanted.place not in [str(place) for place in Place]:
+        raise Fault(f"There is no place {wanted.place} to filter by.")
+    if wanted.list_id is not None:
+        _check_list(wanted.list_id)
+        if wanted.place:
+            conditions.append(_stands(wanted.list_id, wanted.place, walk))
+    return conditions
+
+
+def _stands(list_id: int, place: str, walk: bool) -> ColumnElement[bool]:
+    """That a customer has this place in the list; excluded is whoever has no other."""
+    there = ListPlace.list_id == list_id
+    if place == Place.EXCLUDED:
+        there &= ListPlace.place != Place.EXCLUDED
+    else:
+        there &= ListPlace.place == place
+    met: ColumnElement[bool]
+    if walk:
+        met = exists().where(there, ListPlace.customer_id == Customer.id)
+    else:
+        met = Customer.id.in_(select(ListPlace.customer_id).where(there))
+    return ~met if place == Place.EXCLUDED else met
+
+
+def _check_list(list_id: int) -> None:
+    if db.session.get(MailingList, list_id) is None:
+        raise LookupError(f"There is no list {list_id}.")

@@ -1,0 +1,292 @@
+"""places -- who stands where in which list, and how they came there.
+
+Owns     the tables `list_place` and `place_change`; every change of a place has its row there
+Never    lets a bulk change touch whoever unsubscribed; asks who may (the windows do)
+Fails    Fault, in words, when a place is the customer's own choice; LookupError for an unknown customer or list
+Commits  leaves that to the caller
+
+A change of a place is heard by mail-outs that are under way: whoever is excluded or leaves is skipped from then on,
+whoever is taken back gets their copy after all. Whoever has no row in a list is excluded there, by nobody's choice.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Select, and_, exists, false, func, insert, literal, select, true, update
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import ColumnElement
+
+from ..core.fault import Fault
+from ..journal import Actor, note
+from ..models import Customer, ListPlace, MailingList, Place, PlaceChange, changed, db
+from ..outbox import queue
+from .tally import touch
+
+#: How a place came about, where no window names itself.
+DEFAULT, BULK, UNDO = "list's default", "in bulk", "undo"
+
+
+def new_mark() -> str:
+    """A mark for a bulk change, by which it can be undone."""
+    return secrets.token_hex(12)
+
+
+def place_of(customer_id: int, list_id: int) -> Place:
+    """Where the customer stands in the list; raises LookupError when there is no such customer or list."""
+    _check(customer_id, list_id)
+    row = _row(customer_id, list_id)
+    return Place(row.place) if row else Place.EXCLUDED
+
+
+def start(customer_id: int, *, actor: Actor, now: datetime) -> None:
+    """Give a new customer the places that the lists' defaults say; nobody has chosen them."""
+    wanted = select(MailingList.id).where(MailingList.includes_new, MailingList.archived_at.is_(None))
+    for list_id in db.session.scalars(wanted).all():
+        db.session.execute(insert(ListPlace).values(_place(list_id, customer_id, Place.INCLUDED, False, now)))
+        _remember(list_id, customer_id, Place.EXCLUDED, Place.INCLUDED, DEFAULT, "", actor, now, was_chosen=False)
+    touch()
+
+
+def set_place(
+    customer_id: int, list_id: int, place: Place, *, how: str, reason: str = "", actor: Actor, now: datetime
+) -> bool:
+    """Include or exclude one customer, by somebody's choice. Returns whether their place is another one now.
+
+    Raises Fault when they unsubscribed themselves: that takes `take_back`, with a reason.
+    """
+    assert place is not Place.UNSUBSCRIBED, "unsubscribing has its own function"
+    _check(customer_id, list_id)
+    row = _row(customer_id, list_id)
+    was, was_chosen = (Place(row.place), row.chosen) if row else (Place.EXCLUDED, False)
+    if was is Place.UNSUBSCRIBED:
+        raise Fault(
+            "They left this list themselves. To take them back, write down why: "
+            "they asked for it, and when, or how you know."
+        )
+    if was is place and was_chosen:
+        return False
+    if not _write(customer_id, list_id, place, was if row else None, now):
+        return False
+    _remember(list_id, customer_id, was, place, how, reason, actor, now, was_chosen=was_chosen)
+    _tell_mailouts(select(Customer.id).where(Customer.id == customer_id), list_id, place, actor, now)
+    touch(list_id)
+    return was is not place
+
+
+def unsubscribe(
+    customer_id: int, list_id: int, *, how: str, now: datetime, reason: str = "", actor: Actor | None = None
+) -> bool:
+    """Take the customer out of the list by their own wish. Returns False when they had left it before."""
+    _check(customer_id, list_id)
+    row = _row(customer_id, list_id)
+    was, was_chosen = (Place(row.place), row.chosen) if row else (Place.EXCLUDED, False)
+    if was is Place.UNSUBSCRIBED or not _write(customer_id, list_id, Place.UNSUBSCRIBED, was if row else None, now):
+        return False
+    who = actor or Actor(None, "customer")
+    _remember(list_id, customer_id, was, Place.UNSUBSCRIBED, how, reason, who, now, was_chosen=was_chosen)
+    queue.leave_out([customer_id], list_id=list_id, reason=f"{queue.UNSUBSCRIBED}: {how}", now=now)
+    touch(list_id)
+    return True
+
+
+def take_back(
+    customer_id: int,
+    list_id: int,
+    reason: str,
+    *,
+    place: Place = Place.INCLUDED,
+    how: str = "taken back",
+    actor: Actor,
+    now: datetime,
+) -> bool:
+    """Put a customer who unsubscribed back into the list, with the reason, which is kept.
+
+    Returns False when they are not unsubscribed (any more). Raises Fault without a reason.
+    """
+    if not reason.strip():
+        raise Fault("They left this list themselves. To take them back, write down why.")
+    _check(customer_id, list_id)
+    if not _write(customer_id, list_id, place, Place.UNSUBSCRIBED, now):
+        return False
+    _remember(list_id, customer_id, Place.UNSUBSCRIBED, place, how, reason.strip(), actor, now, was_chosen=True)
+    if place is Place.INCLUDED:
+        queue.let_back_in(_receiving([customer_id]), list_id=list_id, word=queue.UNSUBSCRIBED)
+    touch(list_id)
+    return True
+
+
+def bulk(
+    ids: Select[int],
+    list_id: int,
+    place: Place,
+    *,
+    actor: Actor,
+    now: datetime,
+    how: str = BULK,
+    mark: str = "",
+) -> int:
+    """Include or exclude all these customers at once; who unsubscribed stays so. Returns how many places changed.
+
+    With a `mark` (`new_mark`) it can be undone. One transaction of a few statements, whatever the number.
+    """
+    assert place is not Place.UNSUBSCRIBED, "a bulk change unsubscribes nobody"
+    found, mark = _list(list_id), mark or new_mark()
+    _remember_many(ids, list_id, place, actor, now, how, mark)
+    touched = select(PlaceChange.customer_id).where(PlaceChange.mark == mark, PlaceChange.list_id == list_id)
+    _write_many(touched, list_id, place, now)
+    moved = touched.where(PlaceChange.was != PlaceChange.became)
+    _tell_mailouts(moved, list_id, place, actor, now)
+    number = db.session.scalar(select(func.count()).select_from(moved.subquery())) or 0
+    touch(list_id)
+    verb = "include" if place is Place.INCLUDED else "exclude"
+    note(actor, f"customers.{verb}", f"list {found.name}", f"{number} customers, {how}", now)
+    return number
+
+
+def undo(mark: str, *, actor: Actor, now: datetime) -> int:
+    """Put back every place that the change with this mark changed and nobody changed since. Returns how many."""
+    later = aliased(PlaceChange)
+    after = and_(
+        later.customer_id == PlaceChange.customer_id, later.list_id == PlaceChange.list_id, later.id > PlaceChange.id
+    )
+    last = (PlaceChange.mark == mark) & ~exists().where(after)
+    undone = f"undo {mark}"
+    columns = (PlaceChange.list_id, PlaceChange.customer_id, PlaceChange.became, PlaceChange.was)
+    rows = select(*columns, _now(now), literal(actor.user_id), literal(UNDO), true(), literal(undone)).where(last)
+    names = ["list_id", "customer_id", "was", "became", "at", "user_id", "how", "was_chosen", "mark"]
+    db.session.execute(insert(PlaceChange).from_select(names, rows))
+    total = sum(_undo_in(list_id, mark, undone, actor, now) for list_id in _lists_of(undone))
+    note(actor, "customers.undo", f"change {mark}", f"{total} places", now)
+    return total
+
+
+def _undo_in(list_id: int, mark: str, undone: str, actor: Actor, now: datetime) -> int:
+    """Write the places that an undo has already noted for one list."""
+    noted = select(PlaceChange.customer_id).where(PlaceChange.mark == undone, PlaceChange.list_id == list_id)
+    before = (PlaceChange.mark == mark) & (PlaceChange.list_id == list_id)
+    same_one = before & (PlaceChange.customer_id == ListPlace.customer_id)
+    was = select(PlaceChange.was).where(same_one).scalar_subquery()
+    was_chosen = select(PlaceChange.was_chosen).where(same_one).scalar_subquery()
+    statement = update(ListPlace).where(ListPlace.list_id == list_id, ListPlace.customer_id.in_(noted))
+    number = changed(statement.values(place=was, chosen=was_chosen, changed_at=now))
+    moved = noted.where(PlaceChange.was != PlaceChange.became)
+    for place in (Place.INCLUDED, Place.EXCLUDED):
+        _tell_mailouts(moved.where(PlaceChange.became == place), list_id, place, actor, now)
+    touch(list_id)
+    return number
+
+
+def _lists_of(mark: str) -> list[int]:
+    return list(db.session.scalars(select(PlaceChange.list_id).where(PlaceChange.mark == mark).distinct()))
+
+
+def _remember_many(
+    ids: Select[int], list_id: int, place: Place, actor: Actor, now: datetime, how: str, mark: str
+) -> None:
+    """Note the change of everyone in `ids` who is not in that place by choice already."""
+    chosen = func.coalesce(ListPlace.chosen, false())
+    was = func.coalesce(ListPlace.place, Place.EXCLUDED.value)
+    here = and_(ListPlace.customer_id == Customer.id, ListPlace.list_id == list_id)
+    rows = (
+        select(
+            literal(list_id),
+            Customer.id,
+            was,
+            literal(place.value),
+            _now(now),
+            literal(actor.user_id),
+            literal(how),
+            chosen,
+            literal(mark),
+        )
+        .outerjoin(ListPlace, here)
+        .where(Customer.id.in_(ids), was != Place.UNSUBSCRIBED, (was != place) | ~chosen)
+        .order_by(Customer.id)
+    )
+    names = ["list_id", "customer_id", "was", "became", "at", "user_id", "how", "was_chosen", "mark"]
+    db.session.execute(insert(PlaceChange).from_select(names, rows))
+
+
+def _write_many(ids: Select[int], list_id: int, place: Place, now: datetime) -> None:
+    """Put these customers there by choice, whether they had a row in the list or not."""
+    mine = ListPlace.list_id == list_id
+    had = select(ListPlace.customer_id).where(mine)
+    changed(
+        update(ListPlace)
+        .where(mine, ListPlace.customer_id.in_(ids))
+        .values(place=place.value, chosen=True, changed_at=now)
+    )
+    rows = select(literal(list_id), Customer.id, literal(place.value), true(), _now(now))
+    without = rows.where(Customer.id.in_(ids), Customer.id.not_in(had)).order_by(Customer.id)
+    db.session.execute(
+        insert(ListPlace).from_select(["list_id", "customer_id", "place", "chosen", "changed_at"], without)
+    )
+
+
+def _remember(
+    list_id: int,
+    customer_id: int,
+    was: Place,
+    became: Place,
+    how: str,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+    *,
+    was_chosen: bool,
+) -> None:
+    """Note one change of a place."""
+    row = PlaceChange(list_id=list_id, customer_id=customer_id, was=was.value, became=became.value, at=now)
+    row.user_id, row.how, row.reason, row.was_chosen = actor.user_id, how[:50], reason[:500], was_chosen
+    db.session.add(row)
+
+
+def _write(customer_id: int, list_id: int, place: Place, was: Place | None, now: datetime) -> bool:
+    """Put one customer there by choice; False when somebody else changed the place meanwhile."""
+    if was is None:
+        db.session.execute(insert(ListPlace).values(_place(list_id, customer_id, place, True, now)))
+        return True
+    still = (ListPlace.list_id == list_id) & (ListPlace.customer_id == customer_id) & (ListPlace.place == was)
+    return changed(update(ListPlace).where(still).values(place=place.value, chosen=True, changed_at=now)) == 1
+
+
+def _tell_mailouts(ids: Select[int], list_id: int, place: Place, actor: Actor, now: datetime) -> None:
+    """Have mail-outs under way skip these customers, or let them in again."""
+    if place is Place.INCLUDED:
+        queue.let_back_in(_receiving(ids), list_id=list_id, word=queue.EXCLUDED)
+    else:
+        queue.leave_out(ids, list_id=list_id, reason=f"{queue.EXCLUDED}: by {actor.name}", now=now)
+
+
+def _receiving(ids: Select[int] | list[int]) -> Select[int]:
+    """Those of these customers who are not suppressed."""
+    return select(Customer.id).where(Customer.id.in_(ids), Customer.suppressed_for.is_(None))
+
+
+def _list(list_id: int) -> MailingList:
+    row = db.session.get(MailingList, list_id)
+    if row is None:
+        raise LookupError(f"There is no list {list_id}.")
+    return row
+
+
+def _row(customer_id: int, list_id: int) -> ListPlace | None:
+    return db.session.get(ListPlace, (list_id, customer_id), populate_existing=True)
+
+
+def _check(customer_id: int, list_id: int) -> None:
+    """Raise LookupError unless both are there."""
+    _list(list_id)
+    if db.session.scalar(select(Customer.id).where(Customer.id == customer_id, Customer.here())) is None:
+        raise LookupError(f"There is no customer {customer_id}.")
+
+
+def _place(list_id: int, customer_id: int, place: Place, chosen: bool, now: datetime) -> dict[str, object]:
+    names = ("list_id", "customer_id", "place", "chosen", "changed_at")
+    return dict(zip(names, (list_id, customer_id, place.value, chosen, now), strict=True))
+
+
+def _now(now: datetime) -> ColumnElement[datetime]:
+    return literal(now, PlaceChange.at.type)
