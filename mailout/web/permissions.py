@@ -95,10 +95,11 @@ RULES: dict[str, Rule] = {
     "sandbox_mail.write": SIGNED_IN,
     "sandbox_mail.send": SIGNED_IN,
     # customers
-    "customers.grid": SIGNED_IN,
+    "customers.index": SIGNED_IN,
     "customers.switch": SIGNED_IN,
     "customers.save_switches": SIGNED_IN,
     "customers.bulk": SENDS,
+    "customers.undo_bulk": SENDS,
     "customers.export": SENDS,
     "customer.show": SIGNED_IN,
     "customer.new": SIGNED_IN,
@@ -106,7 +107,7 @@ RULES: dict[str, Rule] = {
     "customer.edit": SIGNED_IN,
     "customer.save": SIGNED_IN,
     "customer.take_back": SIGNED_IN,
-    "customer.suppress": SENDS,
+    "customer.suppress": SIGNED_IN,
     "customer.unsuppress": ADMINISTRATOR,
     "customer.delete": SENDS,
     # lists
