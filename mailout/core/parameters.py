@@ -1,0 +1,94 @@
+"""parameters -- the value of Content-Type and Content-Disposition: a word and its parameters.
+
+Owns     how parameters are read: quoted, continued and in a charset (RFC 2231), in encoded words, or raw 8-bit
+Never    raises on what a letter says; reads a value twice, however many parameters it has
+Fails    never: what is no parameter is passed over
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from . import charset as charsets
+from .encoded import readable
+
+_COMMENT = re.compile(rb"\([^()]*\)")
+_PARAMETER = re.compile(
+    rb";\s*([^\s=;\"()<>]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)(?:\"|\Z)|([^;]*))|;",
+    re.DOTALL,
+)
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+_CONTINUED = re.compile(r"([^*]+)\*(?:([0-9]{1,3}))?(\*)?")
+_MOST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Parameterised:
+    """The word before the first semicolon, in lower case, and the parameters by name, in lower case."""
+
+    word: str
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    def get(self, name: str) -> str:
+        """The first parameter called `name`; "" when there is none."""
+        return next((value for known, value in self.parameters if known == name), "")
+
+
+def parameterised(value: bytes, charset: str = "") -> Parameterised:
+    """A field's value as its word and parameters; `charset` reads raw 8-bit that is no UTF-8.
+
+    Values keep their spaces; what a parameter is called only once counts first, as most programs read.
+    """
+    word, semicolon, rest = value.partition(b";")
+    if b"(" in word:
+        word = _COMMENT.sub(b"", word)
+    plain: dict[str, bytes] = {}
+    pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}
+    for name, found in _raw_parameters(semicolon + rest):
+        continued = _CONTINUED.fullmatch(name)
+        if continued is None:
+            plain.setdefault(name, found)
+        else:
+            number = int(continued[2] or 0)
+            percent = bool(continued[3]) or continued[2] is None
+            pieces.setdefault(continued[1], {}).setdefault(number, (found, percent))
+    values = {name: _read(name, found, charset) for name, found in plain.items()}
+    values.update({name: _joined(numbered) for name, numbered in pieces.items()})
+    return Parameterised(charsets.tidy(word.decode("latin-1")).strip().lower(), tuple(values.items()))
+
+
+def _read(name: str, value: bytes, charset: str) -> str:
+    """A value as text. A boundary stays what it is; only a file's name may hold blanks without quotes."""
+    if name == "boundary":
+        return value.decode("latin-1")
+    return readable(value, charset)
+
+
+def _raw_parameters(rest: bytes) -> list[tuple[str, bytes]]:
+    """The parameters as they stand, quotes and backslashes taken off."""
+    found = []
+    for match in _PARAMETER.finditer(rest):
+        if match[1] is None:
+            continue
+        name = match[1].decode("latin-1").lower()
+        if match[3] is None:
+            value = re.sub(rb"\\(.)", rb"\1", match[2], flags=re.DOTALL)
+        else:
+            value = match[3].strip() if name.startswith(("name", "filename")) else b"".join(match[3].split(None, 1)[:1])
+        found.append((name, value))
+        if len(found) >= _MOST:
+            break
+    return found
+
+
+def _joined(numbered: dict[int, tuple[bytes, bool]]) -> str:
+    """A continued value: its pieces in order; the first one names the charset (RFC 2231 4.1)."""
+    octets, charset = b"", ""
+    for place, number in enumerate(sorted(numbered)):
+        value, percent = numbered[number]
+        if place == 0 and percent and value.count(b"'") >= 2:
+            named, _, value = value.split(b"'", 2)
+            charset = named.decode("latin-1")
+        octets += _PERCENT.sub(lambda found: bytes((int(found[1], 16),)), value) if percent else value
+    return charsets.tidy(charsets.read(octets, charset))
