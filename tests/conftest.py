@@ -60,7 +60,10 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file at the newest schema, to be copied."""
     folder = tmp_path_factory.mktemp("migrated")
     settings = mailout_settings.read(environment(folder))
-    database.migrate(create_app(settings), settings)
+    application = create_app(settings)
+    database.migrate(application, settings)
+    with application.app_context():
+        db.engine.dispose()  # or all of it would still be in the -wal file
     return folder / "mailout.db"
 
 
