@@ -11,7 +11,6 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
-    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -159,30 +158,20 @@ class Forgotten(Base):
 
 
 class Import(Base):
-    """A file of customers: looked at, staged, applied at one moment, undone.
-
-    `working_until` is the lease of whoever stages or applies it; `done` and `total` are for its progress bar.
-    """
+    """A file of customers: staged, applied at one moment, undone. `edition` is the address book it was compared with."""
 
     __tablename__ = "import"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     filename: Mapped[str] = mapped_column(String(200), default="", server_default="")
-    raw: Mapped[bytes | None] = mapped_column(LargeBinary)
     wishes: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    edition: Mapped[str] = mapped_column(String(64), default="", server_default="")
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     actor: Mapped[str] = mapped_column(String(254))
     created_at: Mapped[datetime]
-    planned_at: Mapped[datetime | None]
-    asked_at: Mapped[datetime | None]
     applied_at: Mapped[datetime | None]
     undone_at: Mapped[datetime | None]
-    worker: Mapped[str] = mapped_column(String(40), default="", server_default="")
-    working_until: Mapped[datetime | None]
-    done: Mapped[int] = mapped_column(default=0, server_default="0")
-    total: Mapped[int] = mapped_column(default=0, server_default="0")
-    trouble: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class ImportRow(Base):
@@ -193,6 +182,7 @@ class ImportRow(Base):
         one_of("verdict", VERDICTS),
         Index(None, "import_id", "verdict", "line"),
         Index(None, "customer_id"),
+        {"sqlite_with_rowid": False},
     )
 
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id", ondelete="CASCADE"), primary_key=True)

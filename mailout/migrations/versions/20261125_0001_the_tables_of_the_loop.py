@@ -127,21 +127,14 @@ def upgrade() -> None:
         "import",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("filename", sa.String(length=200), server_default="", nullable=False),
-        sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.Column("wishes", sa.JSON(), nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("edition", sa.String(length=64), server_default="", nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=True),
         sa.Column("actor", sa.String(length=254), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.Column("planned_at", UtcDateTime(), nullable=True),
-        sa.Column("asked_at", UtcDateTime(), nullable=True),
         sa.Column("applied_at", UtcDateTime(), nullable=True),
         sa.Column("undone_at", UtcDateTime(), nullable=True),
-        sa.Column("worker", sa.String(length=40), server_default="", nullable=False),
-        sa.Column("working_until", UtcDateTime(), nullable=True),
-        sa.Column("done", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("total", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("trouble", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_import_user_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import")),
     )
@@ -375,6 +368,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["import_id"], ["import.id"], name=op.f("fk_import_row_import_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("import_id", "line", name=op.f("pk_import_row")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("import_row", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_import_row_customer_id"), ["customer_id"], unique=False)
