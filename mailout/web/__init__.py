@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 #: Every module that has pages; each has its `blueprint`.
 BLUEPRINTS = (
     "auth first_run profile support help users system inbox audit health "
-    "mailouts recipients draft preview presses late sandbox_mail customers customer lists importing public"
+    "mailouts recipients draft preview presses late sandbox_mail customers switches customer lists importing public"
 ).split()
 
 

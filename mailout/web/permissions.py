@@ -39,8 +39,11 @@ RULES: dict[str, Rule] = {
     "auth.login": PUBLIC,
     "auth.logout": SIGNED_IN,
     "auth.forgot": PUBLIC,
+    "auth.send_reset": PUBLIC,
     "auth.reset": PUBLIC,
+    "auth.set_password": PUBLIC,
     "first_run.create": PUBLIC,
+    "first_run.save": PUBLIC,
     # oneself
     "profile.show": SIGNED_IN,
     "profile.save": SIGNED_IN,
@@ -96,8 +99,8 @@ RULES: dict[str, Rule] = {
     "sandbox_mail.send": SIGNED_IN,
     # customers
     "customers.index": SIGNED_IN,
-    "customers.switch": SIGNED_IN,
-    "customers.save_switches": SIGNED_IN,
+    "switches.one": SIGNED_IN,
+    "switches.save": SIGNED_IN,
     "customers.bulk": SENDS,
     "customers.undo_bulk": SENDS,
     "customers.export": SENDS,
