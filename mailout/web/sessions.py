@@ -1,6 +1,6 @@
 """sessions -- who is signed in here: the cookie's secret, the row that it names, and the user behind it.
 
-Owns     the meeting of Flask-Login with `book.sessions`; how long a session lives
+Owns     the meeting of Flask-Login with `book.sessions`
 Never    believes the cookie alone: without a living row, or for a user who was deactivated, nobody is signed in
 Commits  when it starts, ends or touches a session
 
@@ -10,7 +10,6 @@ A poll does not keep a session alive (STANDARDS 10.10); everything else does, a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from flask import Flask, request, session
 from flask_login import LoginManager, current_user, login_user, logout_user
@@ -20,10 +19,6 @@ from ..book import sessions
 from ..models import SignIn, User, changed, db
 from . import asking
 from .permissions import POLLS
-
-#: A session ends a week after its sign-in, however busy it is.
-LONGEST = timedelta(days=7)
-TOUCH = timedelta(minutes=1)
 
 manager = LoginManager()
 manager.session_protection = None
@@ -55,9 +50,7 @@ def remember(app: Flask) -> None:
 def _visitor(secret: str) -> Visitor | None:
     """The living session of that secret, if its user may still come in."""
     row = sessions.find(secret, asking.now())
-    if row is None or not row.user.is_active or asking.now() - row.created_at > LONGEST:
-        return None
-    return Visitor(row.user, row, secret)
+    return Visitor(row.user, row, secret) if row else None
 
 
 def start(user: User) -> None:
@@ -73,16 +66,16 @@ def start(user: User) -> None:
 
 def end() -> None:
     """Sign out, here and on the server."""
-    sessions.end(current_user.secret)
+    sessions.end(current_user.secret, asking.now())
     db.session.commit()
     logout_user()
     session.clear()
 
 
-def end_others(user: User) -> None:
-    """End all sessions of `user` but the one that asks. The caller commits."""
-    mine = current_user.secret if asking.signed_in() and asking.who().id == user.id else None
-    sessions.end_all(user.id, except_secret=mine)
+def secret() -> str:
+    """The secret of the session that asks: what is spared when a user's other sessions end."""
+    kept: str = current_user.secret
+    return kept
 
 
 def current_row() -> SignIn:
@@ -95,9 +88,6 @@ def _touch() -> None:
     """Keep the session alive, and note that its user was here."""
     if request.endpoint in POLLS or request.endpoint == "static" or not asking.signed_in():
         return
-    now = asking.now()
-    if now - current_row().seen_at < TOUCH:
-        return
-    sessions.touch(current_user.secret, now)
-    changed(update(User).where(User.id == asking.who().id).values(last_seen_at=now))
+    if sessions.touch(secret(), asking.now()):
+        changed(update(User).where(User.id == asking.who().id).values(last_seen_at=asking.now()))
     db.session.commit()

@@ -89,15 +89,15 @@ def brief(at: datetime) -> str:
     return f"{local:%a} {clock(at)}" if abs((local - today).days) < 7 else day(at)
 
 
-def length(span: timedelta | float) -> str:
+def span(length: timedelta | float) -> str:
     """A length of time (a number is seconds): "4 seconds", "41 minutes", "about 1 h 40 min"."""
-    return spoken.length(span if isinstance(span, timedelta) else timedelta(seconds=span))
+    return spoken.length(length if isinstance(length, timedelta) else timedelta(seconds=length))
 
 
 def ago(at: datetime) -> str:
     """How long ago: "4 seconds ago"; "just now" within one second."""
-    span = asking.now() - at
-    return "just now" if span < timedelta(seconds=1) else f"{length(span)} ago"
+    since = asking.now() - at
+    return "just now" if since < timedelta(seconds=1) else f"{span(since)} ago"
 
 
 def either(names: Sequence[str]) -> str:
@@ -113,7 +113,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "day": day,
     "moment": moment,
     "brief": brief,
-    "length": length,
+    "span": span,
     "ago": ago,
     "either": either,
 }
@@ -122,7 +122,7 @@ FILTERS: dict[str, Callable[..., str]] = {
 def teach(app: Flask) -> None:
     """Give the templates of `app` these words."""
     app.jinja_env.filters.update(FILTERS)
-    app.jinja_env.globals.update(mailout_words=MAILOUT, recipient_words=RECIPIENT, zone_name=zone_name)
+    app.jinja_env.globals.update(mailout_words=MAILOUT, recipient_words=RECIPIENT, zone_name=zone_name, now=asking.now)
     app.context_processor(_everywhere)
 
 
