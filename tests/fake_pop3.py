@@ -7,7 +7,7 @@ Never    removes a letter before its QUIT was answered with +OK, as RFC 1939 6 h
         fake.answers["RETR 1"] = [b"-ERR [SYS/TEMP] not now\\r\\n"]     # once; then as a server should
         fake.answers["CAPA"] = ALWAYS(b"-ERR what\\r\\n")
 
-An answer is the octets to send, or a function that is given the Session.
+An answer is the octets to send, or a function that is given the Session (`words` are the command's arguments).
 """
 
 from __future__ import annotations
@@ -186,6 +186,7 @@ class Session:
         self.fake = fake
         self.sock = sock
         self.buffer = b""
+        self.words: list[str] = []
         self.letters = list(fake.letters)
         self.gone: set[int] = set()
         self.open = True
@@ -203,11 +204,12 @@ class Session:
 
     def answer(self, line: str, verb: str) -> None:
         """Answer as the test says, else as a server should."""
+        self.words = line.split(" ")[1:]
         for name in (line, verb):
             if self.fake.answers.get(name):
                 self.give(self.fake.answers[name].pop(0))
                 return
-        getattr(self, f"do_{verb.lower()}", self.unknown)(*line.split(" ")[1:])
+        getattr(self, f"do_{verb.lower()}", self.unknown)(*self.words)
 
     def give(self, answer: Answer) -> None:
         """Send an answer."""

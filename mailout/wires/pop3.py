@@ -69,11 +69,11 @@ class LetterRefused(Exception):
         self.words = words
 
 
-class LetterDoubtful(MailboxUnavailable):
-    """The server sent much less than it had announced: perhaps half a letter. The session is over; `raw` came."""
+class LetterDoubtful(LetterRefused):
+    """The server sent much less than it had announced, `raw`: perhaps half a letter. The session goes on."""
 
     def __init__(self, words: str, raw: bytes) -> None:
-        super().__init__(words, Trouble.GARBLED)
+        super().__init__(words)
         self.raw = raw
 
 
@@ -134,14 +134,12 @@ class Pop3Mailbox:
         self._line.allow(listed * SECONDS_PER_OCTET)
         with self._session():
             raw = self._one(f"RETR {number}", listed * 2 + 65_536)
-        lacking = listed - len(raw)
-        # line ends that were counted as one octet, and servers that guess sizes, are no half letters
-        if lacking > max(raw.count(b"\n"), listed // 10):
-            self._line.close()
-            raise LetterDoubtful(
-                f"{self._server.host} sent {len(raw)} octets of a letter that has {listed} in its list.", raw
-            )
-        return raw
+            lacking = listed - len(raw)
+            # line ends that were counted as one octet, and servers that guess sizes, make no half letters
+            if lacking <= max(raw.count(b"\n"), listed // 10):
+                return raw
+            self._line.settle()
+        raise LetterDoubtful(f"{self._server.host} sent {len(raw)} octets of a letter that it says has {listed}.", raw)
 
     def top(self, number: int) -> bytes:
         """The head of a letter alone (TOP is optional). Raises LetterRefused, MailboxUnavailable."""

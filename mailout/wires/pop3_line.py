@@ -26,6 +26,7 @@ CONNECT_SECONDS = 15.0
 ANSWER_SECONDS = 30.0
 #: How long the line is silent before `beat` is called, and the deadline looked at.
 BEAT_SECONDS = 4.0
+SETTLE_SECONDS = 0.5
 ANSWER_MOST = 8_192
 
 _CRLF = b"\r\n"
@@ -94,6 +95,15 @@ class Line(poplib.POP3):
     def allow(self, seconds: float) -> None:
         """Put the end of the session off by `seconds`: a large letter takes its time."""
         self._ends += seconds
+
+    def settle(self) -> None:
+        """Wait a moment for what should not come any more: the rest of a letter that seemed to have ended."""
+        sock = self._quiet()
+        sock.settimeout(self._patience(SETTLE_SECONDS))
+        with contextlib.suppress(TimeoutError):
+            if sock.recv(4_096):
+                raise Garbled("a letter that goes on after its end")
+            raise ConnectionError("the server closed the line")
 
     def close(self) -> None:
         """Close the line without a word."""

@@ -200,7 +200,24 @@ def test_much_less_than_was_listed_is_perhaps_half_a_letter(fake: FakePop3) -> N
         with pytest.raises(LetterDoubtful) as caught:
             mailbox.fetch(1)
 
+        assert mailbox.fetch(2) == TWO
+        assert mailbox.close()
+
     assert caught.value.raw == ONE
+
+
+def half(session: Session) -> None:
+    """A letter that ends, and goes on a little later."""
+    session.send(stuffed(ONE))
+    session.wait(0.1)
+    session.send(b"+OK forged\r\n")
+
+
+def test_a_letter_that_goes_on_after_its_end_ends_the_session(fake: FakePop3) -> None:
+    fake.sizes = {1: 100_000}
+    fake.answers["RETR 1"] = [half]
+
+    assert trouble(fake.server()).kind is Trouble.GARBLED
 
 
 @pytest.mark.parametrize("size", [len(ONE) - 5, len(ONE) + 5, 1])
