@@ -6,12 +6,13 @@ Never    says "by whom" where nobody chose: a list's default is a default
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 
-from ..models import Place, PlaceChange, User, db
+from ..models import Customer, ListPlace, Place, PlaceChange, User, db
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,17 @@ class Change:
     by: str
     how: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """Somebody who left a list by themselves."""
+
+    customer_id: int
+    name: str
+    email: str
+    at: datetime
+    how: str
 
 
 def latest(customer_id: int) -> dict[int, Change]:
@@ -37,3 +49,19 @@ def latest(customer_id: int) -> dict[int, Change]:
         row.list_id: Change(Place(row.became), row.at, name or "", row.how, row.reason)
         for row, name in db.session.execute(query)
     }
+
+
+def leavers(list_id: int, most: int) -> list[Leaver]:
+    """Who left the list by themselves and is out of it now; the last ones first, `most` at most."""
+    left = (ListPlace.list_id == list_id) & (ListPlace.place == Place.UNSUBSCRIBED)
+    query = select(Customer, ListPlace.changed_at).join(ListPlace, ListPlace.customer_id == Customer.id).where(left)
+    rows = db.session.execute(query.order_by(ListPlace.changed_at.desc()).limit(most)).tuples().all()
+    how = _how([customer.id for customer, _ in rows], list_id)
+    return [Leaver(row.id, row.name, row.email, at, how.get(row.id, "")) for row, at in rows]
+
+
+def _how(customer_ids: Sequence[int], list_id: int) -> dict[int, str]:
+    """How these customers left the list, the last time that they did."""
+    left = (PlaceChange.list_id == list_id) & (PlaceChange.became == Place.UNSUBSCRIBED)
+    query = select(PlaceChange.customer_id, PlaceChange.how).where(PlaceChange.customer_id.in_(customer_ids), left)
+    return {customer_id: how for customer_id, how in db.session.execute(query.order_by(PlaceChange.id))}

@@ -1,0 +1,179 @@
+"""customer -- one customer's own page: did they get it, where they stand in the lists, what we know, no more mail.
+
+Owns     /customers/<id> and /customers/new
+Never    shows what became of a copy as more than it is: accepted by the mail provider, never delivered
+Commits  one transaction a press
+Fails    422 and the form again, with the words beside its field; LookupError for a customer that there is not
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, flash, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..book import customers, history, lists, places, suppression
+from ..core.fault import Fault
+from ..models import Customer, Suppressed, db
+from . import asking, switches
+from .permissions import ADMINISTRATOR, SENDS, allows
+
+blueprint = Blueprint("customer", __name__)
+
+#: How many letters "Did they get it?" shows at first, and at most.
+FEW, MOST = 5, 200
+REASON_LEAST, REASON_MOST = 3, 500
+#: What a page of a customer can ask to be confirmed, and what permission that takes.
+ASKED = {"delete": SENDS, "stop": None, "start": ADMINISTRATOR, "back": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a customer as they were typed, and what is wrong with them."""
+
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    fault: str = ""
+
+
+@blueprint.get("/customers/<int:customer_id>")
+def show(customer_id: int) -> str:
+    """The page. `ask` says what is to be confirmed on it, `all` that every letter is wanted."""
+    return _page(customers.find(customer_id))
+
+
+@blueprint.get("/customers/new")
+def new() -> str:
+    """The form for one more customer."""
+    return render_template("customers/form.html", customer=None, form=Form(email=request.args.get("email", "")[:254]))
+
+
+@blueprint.post("/customers/new")
+def add() -> AnyResponse | tuple[str, int]:
+    """Add them, each list's default deciding where they stand in it."""
+    form = _typed()
+    try:
+        made = customers.add(form.email, form.first_name, form.last_name, actor=asking.actor(), now=asking.now())
+        db.session.commit()
+    except Fault as fault:
+        return _again(None, form, fault)
+    flash(f"{made.name or made.email} is a customer now. The switches say what they get.", "good")
+    return asking.go(url_for("customer.show", customer_id=made.id))
+
+
+@blueprint.get("/customers/<int:customer_id>/edit")
+def edit(customer_id: int) -> str:
+    """The form with what we know."""
+    customer = customers.find(customer_id)
+    form = Form(customer.email, customer.first_name, customer.last_name)
+    return render_template("customers/form.html", customer=customer, form=form)
+
+
+@blueprint.post("/customers/<int:customer_id>/edit")
+def save(customer_id: int) -> AnyResponse | tuple[str, int]:
+    """Write what was typed; their places and their history stay."""
+    customer, form = customers.find(customer_id), _typed()
+    try:
+        customers.edit(
+            customer_id,
+            email=form.email,
+            first_name=form.first_name,
+            last_name=form.last_name,
+            actor=asking.actor(),
+            now=asking.now(),
+        )
+        db.session.commit()
+    except Fault as fault:
+        return _again(customer, form, fault)
+    flash("Saved.", "good")
+    return asking.go(url_for("customer.show", customer_id=customer_id))
+
+
+def _typed() -> Form:
+    """What the form holds. The address is not mended, only its ends are trimmed: a wrong one is to be seen."""
+    return Form(request.form.get("email", "").strip()[:1000], asking.text("first_name"), asking.text("last_name"))
+
+
+def _again(customer: Customer | None, form: Form, fault: Fault) -> tuple[str, int]:
+    """The form as it was typed, with what is wrong with it."""
+    db.session.rollback()
+    wrong = Form(form.email, form.first_name, form.last_name, str(fault))
+    return render_template("customers/form.html", customer=customer, form=wrong), 422
+
+
+@blueprint.post("/customers/<int:customer_id>/lists/<int:list_id>/back")
+def take_back(customer_id: int, list_id: int) -> AnyResponse | tuple[str, int]:
+    """Take an unsubscribed customer back into one list, with the reason that is kept."""
+    customer, reason = customers.find(customer_id), _reason()
+    if not reason:
+        return _page(customer, asked="back", fault="Say why they are to get it again: it is kept."), 422
+    try:
+        places.take_back(customer_id, lists.find(list_id).id, reason, actor=asking.actor(), now=asking.now())
+    except Fault as fault:
+        db.session.rollback()
+        return _page(customer, fault=str(fault)), 409
+    db.session.commit()
+    flash(f"{customer.name or customer.email} is included in {lists.find(list_id).name} again.", "good")
+    return asking.go(url_for("customer.show", customer_id=customer_id))
+
+
+@blueprint.post("/customers/<int:customer_id>/suppress")
+def suppress(customer_id: int) -> AnyResponse | tuple[str, int]:
+    """Stop all mail to them."""
+    customer, reason = customers.find(customer_id), _reason()
+    if not reason:
+        return _page(customer, asked="stop", fault="Say why, so that whoever looks here next year knows."), 422
+    suppression.suppress(customer_id, Suppressed.BY_HAND, reason, actor=asking.actor(), now=asking.now())
+    db.session.commit()
+    flash(f"No mail-out goes to {customer.email} any more.", "good")
+    return asking.go(url_for("customer.show", customer_id=customer_id))
+
+
+@blueprint.post("/customers/<int:customer_id>/unsuppress")
+def unsuppress(customer_id: int) -> AnyResponse | tuple[str, int]:
+    """Allow mail to them again: their switches count from now on."""
+    customer, reason = customers.find(customer_id), _reason()
+    if not reason:
+        return _page(customer, asked="start", fault="Say why mail to them may go again: it is kept."), 422
+    suppression.unsuppress(customer_id, reason, actor=asking.actor(), now=asking.now())
+    db.session.commit()
+    flash(f"Mail-outs go to {customer.email} again, as the switches say.", "good")
+    return asking.go(url_for("customer.show", customer_id=customer_id))
+
+
+@blueprint.post("/customers/<int:customer_id>/delete")
+def delete(customer_id: int) -> AnyResponse:
+    """Delete them for good; a hash of the address stays behind."""
+    customer = customers.find(customer_id)
+    name = customer.name or customer.email
+    customers.delete(customer_id, actor=asking.actor(), now=asking.now())
+    db.session.commit()
+    flash(f"{name} is deleted. What was sent to them stays in the mail-outs' records.", "good")
+    return asking.go(url_for("customers.index"))
+
+
+def _reason() -> str:
+    """The reason that the form gives; "" when it is too short to be one."""
+    reason = asking.text("reason", REASON_MOST)
+    return reason if len(reason) >= REASON_LEAST else ""
+
+
+def _page(customer: Customer, asked: str = "", fault: str = "") -> str:
+    """The page of a customer, with what is asked to be confirmed if whoever looks may do it."""
+    asked = asked or request.args.get("ask", "")
+    rule = ASKED.get(asked)
+    may = asked in ASKED and (rule is None or allows(rule, asking.who()))
+    most = MOST if "all" in request.args else FEW
+    letters = history.letters(customer.id, most + 1)
+    return render_template(
+        "customers/customer.html",
+        customer=customer,
+        letters=letters[:most],
+        more=len(letters) > most,
+        standings=switches.standings(customer.id),
+        asked=asked if may else "",
+        asked_list=request.values.get("list", type=int) or (request.view_args or {}).get("list_id"),
+        fault=fault,
+    )

@@ -1,0 +1,148 @@
+"""switches -- one customer's place in one list, changed by one press: on the grid, and on the customer's own page.
+
+Owns     the switch's own address, the button that saves a page of them without script, where somebody stands and why
+Never    changes an unsubscribed place: that takes a reason, on the customer's own page
+Commits  one transaction a press
+Fails    409 and the switch as it is, with the words, where a place may not be changed; LookupError for who is not there
+
+A switch is a checkbox of the one form `p` on the grid. With script each posts itself; without, a button at the foot
+saves those that differ from what the page showed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, flash, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..book import customers, lists, places, standing
+from ..core.fault import Fault
+from ..models import Customer, MailingList, Place, db
+from . import asking, finding, words
+
+blueprint = Blueprint("switches", __name__)
+
+#: How a change of place was made, as it is kept.
+BY_SWITCH = "by a switch"
+PLACE_WORDS = {Place.INCLUDED: "Included", Place.EXCLUDED: "Excluded", Place.UNSUBSCRIBED: "Unsubscribed"}
+#: How a change was made, as it is said after "Included"; what is not here is said as it is kept.
+HOW = {
+    BY_SWITCH: "",
+    "in bulk": "in bulk",
+    "list's default": "by the list's default",
+    "list made": "when the list was made",
+    "import": "by an import",
+    "undo": "by undoing a change",
+    "taken back": "again",
+    "command line": "by command",
+    "one-click": "with one click in their mail program",
+    "mailto": "by a letter",
+    "preferences": "on their own page",
+}
+#: So many refusals are said; the rest would only repeat them.
+SAID_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A customer's place in a list, and the change that made it so (None: nobody ever chose)."""
+
+    list: MailingList
+    place: Place
+    change: standing.Change | None
+
+    @property
+    def because(self) -> str:
+        """Why they stand there, in words: "Included by Priya Raman, 3 October"."""
+        change = self.change
+        if change is None:
+            return f"Never chosen; people start out {'included' if self.list.includes_new else 'excluded'}"
+        how = HOW.get(change.how, f"({change.how})")
+        by = f"by {change.by}" if change.by else ""
+        said = " ".join(filter(None, [PLACE_WORDS[change.became], how, by]))
+        return f"{said}, {words.day(change.at)}" + (f": {change.reason}" if change.reason else "")
+
+
+@blueprint.post("/customers/<int:customer_id>/lists/<int:list_id>")
+def one(customer_id: int, list_id: int) -> AnyResponse:
+    """Include the customer in the list if the form says so, else exclude them."""
+    customer, of = customers.find(customer_id), lists.find(list_id)
+    wanted = Place.INCLUDED if f"{customer_id}.{list_id}" in request.form.getlist("in") else Place.EXCLUDED
+    refusal = ""
+    try:
+        places.set_place(customer_id, list_id, wanted, how=BY_SWITCH, actor=asking.actor(), now=asking.now())
+        db.session.commit()
+    except Fault as fault:
+        db.session.rollback()
+        refusal = str(fault)
+    said = refusal or _said(customer, of, wanted)
+    if asking.wants_fragment():
+        return _answer(customer, of, said, bool(refusal))
+    flash(said, "bad" if refusal else "good")
+    return asking.go(url_for("customer.show", customer_id=customer_id))
+
+
+@blueprint.post("/customers/places")
+def save() -> AnyResponse:
+    """All switches of a page at once, for a browser without script: those that differ from what it showed."""
+    shown, ticked = set(_read("shown")), set(_read("in"))
+    on = set(_read("on"))
+    changed, refused = 0, []
+    for customer_id, list_id in sorted((on ^ ticked) & shown):
+        wanted = Place.INCLUDED if (customer_id, list_id) in ticked else Place.EXCLUDED
+        try:
+            changed += places.set_place(
+                customer_id, list_id, wanted, how=BY_SWITCH, actor=asking.actor(), now=asking.now()
+            )
+        except (Fault, LookupError) as fault:
+            refused.append(str(fault.args[0]))
+    db.session.commit()
+    flash(f"{words.many(changed, 'place')} changed.", "good")
+    for fault_words in refused[:SAID_MOST]:
+        flash(fault_words, "bad")
+    return asking.go(url_for("customers.index", **finding.read(request.form).parameters()))
+
+
+def standings(customer_id: int) -> list[Standing]:
+    """Where the customer stands in each list that is in use, and since when."""
+    of_all = lists.all()
+    where = customers.places_of([customer_id], [row.id for row in of_all])
+    changes = standing.latest(customer_id)
+    return [Standing(row, where[customer_id, row.id], changes.get(row.id)) for row in of_all]
+
+
+def pairs(of: Iterable[tuple[int, int]]) -> str:
+    """Switches as a form's field names them: "12.3 14.3", the customer's number and the list's."""
+    return " ".join(f"{customer_id}.{list_id}" for customer_id, list_id in of)
+
+
+def _read(field: str) -> Iterator[tuple[int, int]]:
+    """The switches that a form's field names."""
+    for word in " ".join(request.form.getlist(field)).split():
+        if found := re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", word):
+            yield int(found[1]), int(found[2])
+
+
+def _said(customer: Customer, of: MailingList, place: Place) -> str:
+    """What a press did."""
+    name = customer.name or customer.email
+    return f"{name} is included in {of.name}." if place is Place.INCLUDED else f"{name} is excluded from {of.name}."
+
+
+def _answer(customer: Customer, of: MailingList, said: str, refused: bool) -> Response:
+    """The line that says what was done and offers to undo it, and the switch as it is now."""
+    found = next(row for row in standings(customer.id) if row.list.id == of.id) if "row" in request.form else None
+    place = found.place if found else customers.places_of([customer.id], [of.id])[customer.id, of.id]
+    html = render_template(
+        "customers/_switched.html",
+        customer=customer,
+        list=of,
+        place=place,
+        standing=found,
+        said=said,
+        refused=refused,
+    )
+    return Response(html, 409 if refused else 200)
