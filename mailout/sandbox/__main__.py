@@ -1,0 +1,26 @@
+"""The sandbox's process: `python -m mailout.sandbox`."""
+
+from __future__ import annotations
+
+import sys
+
+from .. import settings
+from . import process
+
+
+def main() -> int:
+    """Serve the sandbox of this environment until a signal comes; the exit code."""
+    try:
+        found = settings.read()
+    except settings.Misconfigured as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not found.sandbox:
+        print("POP3_HOST and SMTP_HOST are set: there is no sandbox beside real servers.", file=sys.stderr)
+        return 1
+    process.serve(found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
