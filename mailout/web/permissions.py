@@ -48,17 +48,21 @@ RULES: dict[str, Rule] = {
     "profile.show": SIGNED_IN,
     "profile.save": SIGNED_IN,
     "profile.password": SIGNED_IN,
+    "profile.change_password": SIGNED_IN,
     "profile.add_address": SIGNED_IN,
     "profile.confirm_address": SIGNED_IN,
+    "profile.save_address": SIGNED_IN,
     "profile.remove_address": SIGNED_IN,
     "profile.end_session": SIGNED_IN,
     "profile.end_sessions": SIGNED_IN,
     "support.ask": SIGNED_IN,
+    "support.send": SIGNED_IN,
     "help.index": SIGNED_IN,
     "help.show": SIGNED_IN,
     # administration
     "users.index": ADMINISTRATOR,
     "users.invite": ADMINISTRATOR,
+    "users.send_invitation": ADMINISTRATOR,
     "users.flag": ADMINISTRATOR,
     "users.deactivate": ADMINISTRATOR,
     "users.activate": ADMINISTRATOR,
@@ -72,7 +76,7 @@ RULES: dict[str, Rule] = {
     "inbox.raw": ADMINISTRATOR,
     "audit.index": ADMINISTRATOR,
     "support.requests": ADMINISTRATOR,
-    "support.request": ADMINISTRATOR,
+    "support.show": ADMINISTRATOR,
     # mail-outs
     "mailouts.index": SIGNED_IN,
     "mailouts.new": SENDS,
@@ -89,7 +93,6 @@ RULES: dict[str, Rule] = {
     "late.show": SENDS,
     "late.frame": SENDS,
     "late.release": SENDS,
-    "late.discard": SENDS,
     "sandbox_mail.index": SIGNED_IN,
     "sandbox_mail.inbox": SIGNED_IN,
     "sandbox_mail.letter": SIGNED_IN,
@@ -135,7 +138,17 @@ RULES: dict[str, Rule] = {
 POLLS: frozenset[str] = frozenset({"mailouts.panel", "mailouts.strip"})
 
 #: Where a user may go who must choose a password first.
-BEFORE_PASSWORD = frozenset({"static", "auth.logout", "profile.password", "help.index", "help.show", "health.healthz"})
+BEFORE_PASSWORD = frozenset(
+    {
+        "static",
+        "auth.logout",
+        "profile.password",
+        "profile.change_password",
+        "help.index",
+        "help.show",
+        "health.healthz",
+    }
+)
 
 
 def allows(rule: Rule, user: User | None) -> bool:

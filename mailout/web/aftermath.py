@@ -1,0 +1,65 @@
+"""aftermath -- what came of a mail-out that is over: the mails that told of it, who wrote back, what is summed up.
+
+Owns     the steps below the sheet of a complete or cancelled mail-out
+Never    says that a notice was sent before the relay accepted it
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from ..core.delivery import State
+from ..models import Letter, Notice, Recipient, db
+from . import words
+from .glance import Glance
+from .steps import COMPLETE_MAIL, Step
+
+RETURNS_AFTER = timedelta(days=2)
+
+
+def steps(glance: Glance) -> list[Step]:
+    """The complete mails, answers, what came back."""
+    row = glance.row
+    found = [step for step in map(_notice_step, _notices(row.id)) if step]
+    answers, last = _answers(row.id)
+    if answers:
+        people = words.many(answers, "customer wrote back", "customers wrote back")
+        found.append(Step(people, f"Passed on to {row.created_by.name}.", last))
+    found.sort(key=lambda step: step.at or glance.now)
+    over = row.finished_at
+    if over and glance.now < over + RETURNS_AFTER and glance.counts.total:
+        summed = "Only if there is something to say."
+        found.append(Step("Two days on, one mail sums up what came back", summed, over + RETURNS_AFTER, done=False))
+    return found
+
+
+def _notices(mailout_id: int) -> list[tuple[str, str, str, datetime]]:
+    """(kind, address, state, when) of the notices about a mail-out that its page tells of."""
+    query = (
+        select(Notice.kind, Recipient.address, Recipient.state, func.coalesce(Recipient.settled_at, Notice.created_at))
+        .join(Recipient, Recipient.notice_id == Notice.id)
+        .where(Notice.mailout_id == mailout_id, Notice.kind.in_(("complete", "returns")))
+        .order_by(Notice.id)
+    )
+    return [(kind, address, state, at) for kind, address, state, at in db.session.execute(query)]
+
+
+def _notice_step(notice: tuple[str, str, str, datetime]) -> Step | None:
+    kind, address, state, at = notice
+    what = COMPLETE_MAIL if kind == "complete" else "What came back"
+    if state == State.SENT:
+        return Step(f"{what} was sent", f"To {address}.", at)
+    if state in (State.FAILED, State.BOUNCED):
+        return Step(f"{what} could not be sent", f"To {address}: it was refused.", at)
+    return Step(f"{what} is on its way", f"To {address}.", at)
+
+
+def _answers(mailout_id: int) -> tuple[int, datetime | None]:
+    """How many customers answered the letter, and when the last one did."""
+    query = select(func.count(), func.max(Letter.received_at)).where(
+        Letter.mailout_id == mailout_id, Letter.verdict == "reply"
+    )
+    count, last = db.session.execute(query).one()
+    return int(count), last

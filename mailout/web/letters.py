@@ -1,0 +1,168 @@
+"""letters -- mail-outs in lists: all of them by page and search, a list's last three, what is sending now.
+
+Owns     one line for a mail-out, as short as says it
+Never    changes anything; counts more mail-outs than are shown
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import joinedload
+
+from ..core.phase import Counts, Phase
+from ..core.problem import Problem
+from ..models import Letter, LetterBytes, MailingList, Mailout, User, db
+from ..outbox import progress, sending
+from . import asking, story, words
+from .words import Word
+
+#: Few enough that their counts cost little at a hundred thousand recipients each.
+SIZE = 10
+LATEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One mail-out in a list."""
+
+    row: Mailout
+    title: str
+    state: Phase
+    word: Word
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of what was searched for."""
+
+    q: str
+    lines: Sequence[Line]
+    total: int
+    page: int
+    pages: int
+    size: int = SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What the strip shows: the mail-out that began last, and how many more send beside it."""
+
+    row: Mailout
+    title: str
+    tried: int
+    goal: int
+    others: int
+    mine: bool
+
+    @property
+    def tag(self) -> str:
+        """The same as long as the strip need not be drawn again."""
+        return f"{self.row.id}-{self.tried}-{self.goal}-{self.others}-{int(self.mine)}"
+
+
+def search(q: str, page: int) -> Found:
+    """The mail-outs whose subject, list, author or user `q` is found in, the newest first."""
+    where = _matching(q)
+    total = db.session.scalar(_joined(select(func.count(Mailout.id))).where(*where)) or 0
+    pages = max(1, -(-total // SIZE))
+    page = min(page, pages)
+    query = _joined(select(Mailout)).where(*where).order_by(Mailout.id.desc()).limit(SIZE).offset((page - 1) * SIZE)
+    return Found(q, _lines(query), total, page, pages)
+
+
+def _joined(query: Select[Any]) -> Select[Any]:
+    """`query` with what is searched in at hand."""
+    return query.join(MailingList, MailingList.id == Mailout.list_id).join(User, User.id == Mailout.created_by_id)
+
+
+def _matching(q: str) -> list[ColumnElement[bool]]:
+    """The mail-outs in which `q` stands somewhere; a percent sign in it is a percent sign."""
+    if not q:
+        return []
+    columns = (Mailout.subject, Mailout.author, MailingList.name, User.name)
+    return [or_(*(column.icontains(q, autoescape=True) for column in columns))]
+
+
+def latest_of(list_id: int) -> list[Line]:
+    """The list's last letters: those that came, whatever became of them."""
+    query = select(Mailout).where(Mailout.list_id == list_id, Mailout.letter_id.is_not(None))
+    return _lines(query.order_by(Mailout.id.desc()).limit(LATEST))
+
+
+def last_list(user_id: int, among: Sequence[int]) -> int | None:
+    """The list that this user made a mail-out for last."""
+    query = select(Mailout.list_id).where(Mailout.created_by_id == user_id, Mailout.list_id.in_(among))
+    return db.session.scalar(query.order_by(Mailout.id.desc()).limit(1))
+
+
+def kept_late(mailout_id: int) -> list[Letter]:
+    """The letters that came for this mail-out too late or with its used key, and can still be sent after all."""
+    query = (
+        select(Letter)
+        .join(LetterBytes, LetterBytes.letter_id == Letter.id)
+        .where(
+            Letter.mailout_id == mailout_id,
+            Letter.verdict == "refused",
+            Letter.why.in_((Problem.KEY_USED, Problem.KEY_EXPIRED)),
+        )
+        .order_by(Letter.id.desc())
+        .limit(LATEST)
+    )
+    return list(db.session.scalars(query))
+
+
+def running() -> Running | None:
+    """What is sending now; None when nothing is."""
+    open_ones = sending.open_now(asking.now()) if asking.signed_in() else []
+    if not open_ones:
+        return None
+    seen = progress.overview(open_ones[-1], asking.now())
+    goal = seen.counts.total - seen.counts.skipped
+    return Running(
+        row=seen.row,
+        title=story.title(seen.row),
+        tried=goal - seen.counts.queued - seen.counts.sending,
+        goal=goal,
+        others=len(open_ones) - 1,
+        mine=asking.may_change(seen.row),
+    )
+
+
+def _lines(query: Select[Any]) -> list[Line]:
+    loads = (joinedload(Mailout.list), joinedload(Mailout.created_by))
+    rows = db.session.scalars(query.options(*loads)).all()
+    return [_line(progress.of_row(row, asking.now())) for row in rows]
+
+
+def _line(seen: progress.Overview) -> Line:
+    word = words.MAILOUT[seen.state]
+    if seen.state is Phase.WAITING:
+        word = Word("Waiting for the letter", word.tone, word.icon)
+    return Line(seen.row, story.title(seen.row), seen.state, word, _side(seen))
+
+
+def _side(seen: progress.Overview) -> str:
+    """What there is to say beside the state."""
+    row, counts = seen.row, seen.counts
+    goal = counts.total - counts.skipped
+    match seen.state:
+        case Phase.WAITING:
+            return f"until {words.moment(row.expires_at)}"
+        case Phase.HELD:
+            return "nothing goes out before"
+        case Phase.STARTING:
+            return f"to {words.many(goal, 'customer')}"
+        case Phase.SENDING | Phase.PAUSED:
+            return f"{words.number(goal - counts.queued - counts.sending)} of {words.number(goal)}"
+        case Phase.COMPLETE:
+            return f"{words.number(counts.sent)} of {words.number(goal)} accepted"
+    return f"{words.number(_gone(counts))} of {words.number(goal)} had gone" if _gone(counts) else "nothing was sent"
+
+
+def _gone(counts: Counts) -> int:
+    return counts.sent + counts.uncertain + counts.bounced

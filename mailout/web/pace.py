@@ -1,0 +1,134 @@
+"""pace -- how fast copies go, and how long a number of them takes: the honest clock.
+
+Owns     what is foretold about time, from the relay's limits and from how fast copies went lately
+Never    invents a speed: where nothing is known, nothing is said
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from sqlalchemy import func, select
+
+from ..core.delivery import State
+from ..core.phase import Counts
+from ..current import settings
+from ..models import Mailout, Recipient, db
+from ..outbox import queue
+from ..setting_values import Rate
+
+#: How many of the newest copies are looked at, and how old the oldest of them may be beside the newest.
+SAMPLE = 200
+LATELY = timedelta(minutes=5)
+
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast copies go: a second, as seen lately (0: never seen), and the relay's limits."""
+
+    per_second: float
+    rates: tuple[Rate, ...]
+
+    def time_for(self, copies: int) -> timedelta | None:
+        """How long this many copies take from now on; None when nothing is known that would tell."""
+        limited = max((_limited(rate, copies) for rate in self.rates), default=0.0)
+        seen = copies / self.per_second if self.per_second else 0.0
+        seconds = max(limited, seen)
+        return timedelta(seconds=seconds) if seconds or not copies else None
+
+    def words(self, copies: int) -> str:
+        """The speed in words: the limit that governs this many copies ("30 a minute"), else what was seen lately."""
+        governing = max(self.rates, key=lambda rate: _limited(rate, copies), default=None)
+        if governing and _limited(governing, copies) * self.per_second >= copies * 0.9:
+            return _rate_words(governing)
+        if governing and not self.per_second and _limited(governing, copies):
+            return _rate_words(governing)
+        return speed_words(self.per_second)
+
+
+def now_of(mailout_id: int) -> Pace:
+    """How fast this mail-out goes."""
+    return Pace(_seen(mailout_id), settings().rates)
+
+
+def lately() -> Pace:
+    """How fast the newest mail-out that sent anything went."""
+    query = select(func.max(Mailout.id)).where(Mailout.started_at.is_not(None))
+    newest = db.session.scalar(query)
+    return Pace(_seen(newest) if newest else 0.0, settings().rates)
+
+
+def ahead(but: int | None = None) -> int:
+    """How many copies of other mail-outs wait for the same relay now."""
+    query = select(Mailout.id).where(
+        Mailout.accepted_at.is_not(None), Mailout.finished_at.is_(None), Mailout.cancelled_at.is_(None)
+    )
+    return sum(_waiting(queue.counts(found)) for found in db.session.scalars(query) if found != but)
+
+
+def about(length: timedelta) -> str:
+    """A length of time, to the minute, as one says it: "less than a minute", "41 minutes", "1 h 40 min", "2 days"."""
+    minutes = round(length.total_seconds() / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 60:
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{round(hours / 24)} days"
+
+
+def speed_words(per_second: float) -> str:
+    """A speed in the largest unit in which it is a whole number worth saying: "12 a second"; "" for none."""
+    if not per_second:
+        return ""
+    for seconds, unit in reversed(_UNITS):
+        if per_second * seconds >= 2 or unit == "day":
+            return f"{max(1, round(per_second * seconds)):,} {_a(unit)}"
+    raise AssertionError(per_second)
+
+
+def _a(unit: str) -> str:
+    return f"{'an' if unit == 'hour' else 'a'} {unit}"
+
+
+def _rate_words(rate: Rate) -> str:
+    """A limit as it was set: "30 a minute"."""
+    unit = next((unit for seconds, unit in _UNITS if seconds == rate.seconds), "")
+    return f"{rate.count:,} {_a(unit)}" if unit else f"{rate.count:,} in {rate.seconds:,} seconds"
+
+
+def _limited(rate: Rate, copies: int) -> float:
+    """How many seconds a limit makes this many copies take: the first window's worth goes at once."""
+    return (ceil(copies / rate.count) - 1) * rate.seconds if copies else 0.0
+
+
+def _waiting(counts: Counts) -> int:
+    return counts.queued + counts.sending
+
+
+def _seen(mailout_id: int) -> float:
+    """Copies a second among the newest of this mail-out that the relay accepted."""
+    query = (
+        select(Recipient.dot_at)
+        .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT)
+        .order_by(Recipient.id.desc())
+        .limit(SAMPLE)
+    )
+    return _per_second([at for at in db.session.scalars(query) if at is not None])
+
+
+def _per_second(times: Sequence[datetime]) -> float:
+    """The speed among these times; 0 when they are too few to tell."""
+    newest = max(times, default=None)
+    recent = [at for at in times if newest and newest - at <= LATELY]
+    if newest is None or len(recent) < 2:
+        return 0.0
+    length = (newest - min(recent)).total_seconds()
+    return (len(recent) - 1) / length if length else 0.0

@@ -1,0 +1,151 @@
+"""preview -- a letter as its recipients will see it, before it goes.
+
+Owns     the frame that shows a letter, with a policy of its own: it loads nothing, runs nothing, and knows no cookie
+Never    shows what would not be sent: the preview is made of a finished copy, not of the letter that came
+Fails    Refused for another's mail-out, LookupError when the letter is not kept any more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Blueprint, Response, current_app, render_template, request
+from sqlalchemy import select
+
+from ..core import checks, compose, head, own
+from ..core import letter as reading
+from ..core import preview as previewing
+from ..core.checks import Check
+from ..core.compose import Prepared
+from ..core.head import Mailbox
+from ..core.preview import Preview
+from ..current import secret, settings
+from ..intake import submission
+from ..intake.submission import Arrived
+from ..models import Customer, Letter, LetterBytes, ListPlace, Mailout, Place, db
+from . import asking
+
+blueprint = Blueprint("preview", __name__)
+
+#: What a letter may do in its frame: show its own pictures and styles. It has no origin, so no cookie of ours either.
+POLICY = (
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'"
+)
+KEPT, KEPT_MOST = "mailout_looked", 32
+#: A letter's number of 0 stands for a recipient that there is not, and nobody can use the link in it.
+NOBODY = Mailbox("Margaret Doyle", "margaret@example.org")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the page says of a held letter: its head as one recipient gets it, what is in it, what to look at."""
+
+    from_: str
+    subject: str
+    html: bool
+    attachments: Sequence[previewing.Attachment]
+    checks: Sequence[Check]
+    changes: Sequence[str]
+
+
+def looked(row: Mailout) -> Looked | None:
+    """The page's view of the held letter of a mail-out; None when its bytes are not kept any more."""
+    if row.letter_id is None or row.held_at is None:
+        return None
+    kept = cast("dict[tuple[int, int], Looked | None]", current_app.extensions.setdefault(KEPT, {}))
+    if (row.id, row.letter_id) not in kept:
+        # read once, and not kept for ever: neither the letter nor what is made of it ever changes
+        while len(kept) >= KEPT_MOST:
+            kept.pop(next(iter(kept)))
+        kept[row.id, row.letter_id] = _look_at(row, row.letter_id)
+    return kept[row.id, row.letter_id]
+
+
+def _look_at(row: Mailout, letter_id: int) -> Looked | None:
+    found = _prepared(row, letter_id)
+    return look_at(*found) if found else None
+
+
+def look_at(read: reading.Letter, prepared: Prepared) -> Looked:
+    """What a page says of a letter and of what would go out."""
+    seen = as_seen(prepared)
+    return Looked(
+        from_=seen.from_,
+        subject=prepared.subject,
+        html=bool(seen.html),
+        attachments=tuple(seen.attachments),
+        checks=tuple(checks.check(read, prepared)),
+        changes=tuple(prepared.changes),
+    )
+
+
+def _prepared(row: Mailout, letter_id: int) -> tuple[reading.Letter, Prepared] | None:
+    """The letter as it is kept, and what its copies are made of."""
+    raw = db.session.scalar(select(LetterBytes.raw).where(LetterBytes.letter_id == letter_id))
+    if raw is None:
+        return None
+    letter = db.session.get_one(Letter, letter_id)
+    read = reading.read(raw)
+    about = submission.copy_circumstances(row, Arrived(letter, read), row.received_at or letter.received_at)
+    return read, compose.prepare(read, about)
+
+
+def as_seen(prepared: Prepared) -> Preview:
+    """The copy that one recipient would get, read as a mail program reads it."""
+    copy_head = compose.copy_head(
+        prepared,
+        to=NOBODY,
+        message_id=own.message_id(secret(), 0, settings().own.domain),
+        unsubscribe_url=f"{settings().base_url}/u/preview",
+        unsubscribe_address=settings().own.unsubscribe_address("preview"),
+    )
+    link = f"{settings().base_url}/u/preview"
+    body = b"".join(
+        prepared.body[segment.start : segment.end]
+        if isinstance(segment, compose.Shared)
+        else compose.personal(segment, link)
+        for segment in prepared.segments
+    )
+    fields, _ = head.cut(copy_head)
+    return previewing.preview(fields, body)
+
+
+def someone(list_id: int) -> str:
+    """One of those who will get it, as the To: of their copy names them; "" when there is nobody."""
+    query = (
+        select(Customer)
+        .join(ListPlace, ListPlace.customer_id == Customer.id)
+        .where(ListPlace.list_id == list_id, ListPlace.place == Place.INCLUDED, Customer.suppressed_for.is_(None))
+        .order_by(ListPlace.customer_id)
+        .limit(1)
+    )
+    customer = db.session.scalar(query)
+    if customer is None:
+        return ""
+    return f"{customer.name} <{customer.email}>" if customer.name else customer.email
+
+
+@blueprint.get("/mailouts/<int:mailout_id>/letter")
+def frame(mailout_id: int) -> Response:
+    """The letter for the sandboxed frame: its HTML, or its text with ?as=text."""
+    row = asking.my_mailout(mailout_id)
+    if row.letter_id is None or (found := _prepared(row, row.letter_id)) is None:
+        raise LookupError("The letter is not kept any more.")
+    return framed(as_seen(found[1]), as_text=wants_text())
+
+
+def wants_text() -> bool:
+    """Whether the plain text version is asked for."""
+    return request.args.get("as") == "text"
+
+
+def framed(seen: Preview, *, as_text: bool = False) -> Response:
+    """A letter in a page of its own, under a policy that lets it do nothing."""
+    html = seen.html if seen.html and not as_text else ""
+    answer = Response(render_template("mailouts/letter_frame.html", html=html, text=seen.text))
+    answer.headers["Content-Security-Policy"] = POLICY
+    answer.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return answer

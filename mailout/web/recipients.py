@@ -1,0 +1,142 @@
+"""recipients -- who a mail-out went to, by state: searched, paged, each with the reason and the server's words; as CSV.
+
+Owns     /mailouts/<id>/recipients and recipients.csv
+Never    changes anything; shows an outcome that no row has
+Fails    LookupError for a mail-out or a state that there is not
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, render_template, request
+from sqlalchemy import ColumnElement, func, select
+
+from ..core.delivery import PUBLIC, private
+from ..journal import note
+from ..models import Mailout, Recipient, Reply, db
+from ..outbox import notify, progress
+from . import asking, outcome, words
+
+blueprint = Blueprint("recipients", __name__)
+
+SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said at one try."""
+
+    at: object
+    state: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recipient: the line, the reason in plain words, and every answer of the servers."""
+
+    line: progress.Line
+    why: str
+    answers: Sequence[Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of recipients."""
+
+    state: str
+    q: str
+    rows: Sequence[Row]
+    total: int
+    page: int
+    pages: int
+    size: int = SIZE
+
+
+@blueprint.get("/mailouts/<int:mailout_id>/recipients")
+def index(mailout_id: int) -> str:
+    """The recipients in a state, or all of them."""
+    seen = progress.overview(mailout_id, asking.now())
+    found = _search(seen, _state(), asking.query(), asking.page())
+    template = "recipients_rows" if asking.wants_fragment() else "recipients"
+    return render_template(
+        f"mailouts/_{template}.html" if asking.wants_fragment() else f"mailouts/{template}.html",
+        row=seen.row,
+        counts=seen.counts.as_words(),
+        order=outcome.ORDER,
+        found=found,
+        mine=asking.may_change(seen.row),
+    )
+
+
+def _state() -> str:
+    """The state that is asked for; "" for all. Raises LookupError."""
+    state = request.args.get("state", "")
+    if state and state not in PUBLIC:
+        raise LookupError(f"There is no state {state}.")
+    return state
+
+
+def _search(seen: progress.Overview, state: str, q: str, page: int) -> Found:
+    where = _where(seen.row, state, q)
+    if q:
+        total = db.session.scalar(select(func.count()).select_from(Recipient).where(*where)) or 0
+    else:
+        total = seen.counts.as_words()[state or "total"]
+    pages = max(1, -(-total // SIZE))
+    page = min(page, pages)
+    query = select(Recipient).where(*where).order_by(Recipient.id).limit(SIZE).offset((page - 1) * SIZE)
+    rows = db.session.scalars(query).all()
+    said = _answers([row.id for row in rows])
+    return Found(state, q, [_row(row, said.get(row.id, [])) for row in rows], total, page, pages)
+
+
+def _where(row: Mailout, state: str, q: str) -> list[ColumnElement[bool]]:
+    """The recipients of the mail-out in that state whose name, address or reply has `q` in it."""
+    where: list[ColumnElement[bool]] = [Recipient.mailout_id == row.id]
+    if state:
+        where.append(Recipient.state.in_(private(state)))
+    if q:
+        columns = (Recipient.address, Recipient.name, Recipient.reply)
+        found = [column.icontains(q, autoescape=True) for column in columns]
+        where.append(found[0] | found[1] | found[2])
+    return where
+
+
+def _answers(recipient_ids: Sequence[int]) -> dict[int, list[Answer]]:
+    """What the servers said to each of these, the oldest first."""
+    said: dict[int, list[Answer]] = {}
+    query = select(Reply).where(Reply.recipient_id.in_(recipient_ids)).order_by(Reply.id)
+    for row in db.session.scalars(query):
+        text = " ".join(word for word in (str(row.code or ""), row.enhanced, row.text) if word)
+        said.setdefault(row.recipient_id, []).append(Answer(row.at, row.state, text))
+    return said
+
+
+def _row(row: Recipient, said: list[Answer]) -> Row:
+    """A recipient with the reason in plain words."""
+    line = progress.line(row)
+    if line.state == "skipped":
+        why = outcome.reason_words(row.reason)
+    elif line.state in ("failed", "bounced"):
+        why = outcome.code_words(row.code, row.enhanced)
+    elif line.state == "uncertain":
+        why = "the line broke at the last word"
+    elif line.state == "deferred":
+        why = f"next try {words.moment(row.due_at)}" if row.due_at else ""
+    else:
+        why = ""
+    return Row(line, why, said)
+
+
+@blueprint.post("/mailouts/<int:mailout_id>/recipients.csv")
+def csv(mailout_id: int) -> Response:
+    """Every recipient with their outcome, safe to open in a spreadsheet. A POST, because it goes into the journal."""
+    row = asking.my_mailout(mailout_id)
+    note(asking.actor(), "mailout.export", f"mail-out {row.id}", "recipients.csv", asking.now())
+    db.session.commit()
+    answer = Response(notify.recipients_csv(mailout_id), content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = f'attachment; filename="mail-out-{mailout_id}-recipients.csv"'
+    return answer

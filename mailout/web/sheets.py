@@ -1,0 +1,265 @@
+"""sheets -- what lies on the sheet in each state: the one thing that the reader can do something about now.
+
+Owns     the values that the templates `mailouts/_<name>.html` show
+Never    writes HTML, changes anything; shows a key to anybody but its user and the Administrators
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from ..book import users
+from ..core.delivery import State
+from ..core.phase import Phase
+from ..core.problem import HOLDS, Problem
+from ..core.refusals import ERRORS, HOLDING
+from ..core.rhythm import OpenKey, interval
+from ..core.seal import Seal
+from ..current import settings
+from ..models import Letter, Mailout, Recipient, db
+from . import draft, letters, outcome, pace, preview, story, words
+from .draft import Draft
+from .glance import Glance
+from .outcome import Bar, Row
+from .preview import Looked
+
+#: From so many that came back, if they are over a tenth, it is the letter or the relay, and no address is blamed.
+MANY_CAME_BACK = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What was wrong with the last letter that came for this key, and what to do."""
+
+    what: str
+    then: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The envelope, its clock and the mailbox's heartbeat. `draft` is None for who may not see the key."""
+
+    draft: Draft | None
+    expires_at: datetime
+    minutes: int
+    minutes_left: int
+    left: str
+    read_at: datetime | None
+    every: str
+    mailbox_trouble: str
+    trouble: Trouble | None
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why the letter waits. `stranger` is the unknown address that it came from, if that is the reason.
+
+    `looked` is None for who may not see the letter, and when it is not kept any more.
+    """
+
+    heading: str
+    why: str
+    then: str
+    stranger: str
+    addresses: tuple[str, ...]
+    people: int
+    someone: str
+    looked: Looked | None
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """The last seconds in which nothing has gone."""
+
+    people: int
+    seconds: int
+    seconds_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A mail-out that sends, waits for its relay, or is paused."""
+
+    paused: bool
+    tried: int
+    goal: int
+    left: str
+    until: datetime | None
+    speed: str
+    rows: tuple[Row, ...]
+    relay_out: bool
+    relay_heading: str
+    relay_words: str
+    relay_since: datetime | None
+    relay_again_at: datetime | None
+    relay_heard_at: datetime | None
+    relay_host: str
+    relay_encrypted: bool
+    connections: int
+    last_reply: str
+    paused_by: str
+    paused_for: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The end: how it went, by state, or that nothing went at all."""
+
+    state: Phase
+    accepted: int
+    goal: int
+    rows: tuple[Row, ...]
+    bars: tuple[Bar, ...]
+    alarm: bool
+    seal: Seal | None
+    changes: tuple[str, ...]
+    trouble: Trouble | None
+    late: tuple[Letter, ...]
+    by: str
+    had_letter: bool
+
+
+Sheet = Waiting | Held | Starting | Moving | Over
+
+
+def lay(glance: Glance, people: int) -> tuple[str, Sheet]:
+    """The name of the sheet's template, and what it shows."""
+    match glance.state:
+        case Phase.WAITING:
+            return "waiting", _waiting(glance)
+        case Phase.HELD:
+            return "held", _held(glance, people)
+        case Phase.STARTING:
+            return "starting", _starting(glance)
+        case Phase.SENDING | Phase.PAUSED:
+            return "moving", _moving(glance)
+    return "over", _over(glance)
+
+
+def _waiting(glance: Glance) -> Waiting:
+    row = glance.row
+    left = max(row.expires_at - glance.now, timedelta(0))
+    every = interval(timedelta(seconds=settings().poll_seconds), [OpenKey(row.created_at, glance.now)], glance.now)
+    return Waiting(
+        draft=draft.of(row) if glance.mine else None,
+        expires_at=row.expires_at,
+        minutes=_minutes(row.expires_at - row.created_at),
+        minutes_left=_minutes(left),
+        left=f"{pace.about(left)} left",
+        read_at=glance.mailbox.well_at,
+        every=f"every {words.length(every)}",
+        mailbox_trouble=glance.mailbox.trouble,
+        trouble=trouble(row),
+        sandbox=settings().sandbox,
+    )
+
+
+def trouble(row: Mailout) -> Trouble | None:
+    """What was wrong with the last letter for this key; None when nothing was, or it is only held."""
+    if row.problem is None or row.problem in HOLDS:
+        return None
+    what, then = ERRORS[Problem(row.problem)]
+    return Trouble(f"{what} {row.problem_detail}".strip(), then, row.problem_at)
+
+
+def _held(glance: Glance, people: int) -> Held:
+    row = glance.row
+    problem = Problem(row.held_for or Problem.CHECK_FIRST)
+    why, then = HOLDING[problem]
+    stranger = row.author if problem is Problem.UNKNOWN_SENDER else ""
+    heading = "Was this you?" if problem is Problem.UNKNOWN_SENDER else "Read it once more, then release it"
+    return Held(
+        heading=heading,
+        why=why,
+        then=then,
+        stranger=stranger,
+        addresses=tuple(one.address for one in users.addresses(row.created_by_id) if one.confirmed_at),
+        people=people,
+        someone=preview.someone(row.list_id),
+        looked=preview.looked(row) if glance.mine else None,
+    )
+
+
+def _starting(glance: Glance) -> Starting:
+    row = glance.row
+    assert row.starts_at, "a mail-out that starts has its time"
+    assert row.accepted_at, "and was accepted"
+    left = row.starts_at - glance.now
+    return Starting(glance.counts.queued, _seconds(row.starts_at - row.accepted_at), _seconds(left))
+
+
+def _moving(glance: Glance) -> Moving:
+    row, counts, relay, server = glance.row, glance.counts, glance.relay, settings().smtp
+    speed = pace.now_of(row.id)
+    waiting = counts.queued + counts.sending
+    goal, tried = story.progress_of(glance)
+    span = speed.time_for(waiting)
+    limit = story.limit_reached(glance)
+    return Moving(
+        paused=glance.state is Phase.PAUSED,
+        tried=tried,
+        goal=goal,
+        left=pace.about(span) if span and waiting else "",
+        until=glance.now + span if span and waiting else None,
+        speed=speed.words(waiting),
+        rows=outcome.rows(row.id, counts, brief=True),
+        relay_out=glance.relay_out,
+        relay_heading="Your mail provider’s limit is reached" if limit else "Your mail provider does not answer",
+        relay_words=relay.trouble,
+        relay_since=relay.trouble_since,
+        relay_again_at=relay.again_at,
+        relay_heard_at=relay.well_at,
+        relay_host=server.host if server else "",
+        relay_encrypted=server is not None and server.security != "none",
+        connections=settings().smtp_connections,
+        last_reply=_last_reply(row.id),
+        paused_by=story.name_of(row.paused_by_id) if row.paused_at else "",
+        paused_for=row.paused_for,
+        asked=glance.asked == "cancel",
+    )
+
+
+def _over(glance: Glance) -> Over:
+    row, counts = glance.row, glance.counts
+    rows = outcome.rows(row.id, counts, brief=False)
+    goal = counts.total - counts.skipped
+    return Over(
+        state=glance.state,
+        accepted=counts.sent,
+        goal=goal,
+        rows=rows,
+        bars=outcome.bars(rows),
+        alarm=counts.bounced >= MANY_CAME_BACK and counts.bounced * 10 > goal,
+        seal=Seal.from_json(row.seal) if row.seal else None,
+        changes=tuple(row.changes.splitlines()),
+        trouble=trouble(row),
+        late=tuple(letters.kept_late(row.id)) if glance.mine and row.problem else (),
+        by=story.name_of(row.cancelled_by_id) if row.cancelled_at else "",
+        had_letter=row.letter_id is not None,
+    )
+
+
+def _last_reply(mailout_id: int) -> str:
+    """What the relay said last when it accepted a copy."""
+    query = (
+        select(Recipient.code, Recipient.enhanced, Recipient.reply)
+        .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT)
+        .order_by(Recipient.id.desc())
+        .limit(1)
+    )
+    found = db.session.execute(query).first()
+    return " ".join(str(word) for word in found if word) if found else ""
+
+
+def _minutes(span: timedelta) -> int:
+    return int(span.total_seconds() // 60)
+
+
+def _seconds(span: timedelta) -> int:
+    return max(0, -(-int(span.total_seconds() * 1000) // 1000))

@@ -1,0 +1,261 @@
+"""story -- a mail-out's page as one story: what has happened, what lies on the sheet now, what is to come.
+
+Owns     the steps of the thread, their times and words, and the slip beside them
+Never    writes HTML, changes anything; says a thing that no row says
+Fails    never: what is not known is left out
+
+What has happened is solid and has its time, what has not is dotted. `sheets` has what lies between the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from ..core.phase import Phase
+from ..core.problem import Problem
+from ..current import settings
+from ..intake import retention
+from ..models import Letter, Mailout, User, db
+from . import aftermath, pace, words
+from .glance import Glance
+from .steps import COMPLETE_MAIL, Step
+from .words import Word
+
+#: When Administrators hear that the relay is out.
+DELAYED_AFTER = timedelta(minutes=15)
+
+#: A live counter is announced when another tenth is through.
+STEPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the slip "About this mail-out"."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that stands around the sheet. `node` is the sign on the thread, `at` its time (None: now).
+
+    `tab` is the page's title, `said` what a screen reader hears when it changes: at steps, not at every copy.
+    """
+
+    title: str
+    tab: str
+    said: str
+    word: Word
+    node: Word
+    at: datetime | None
+    before: tuple[Step, ...]
+    after: tuple[Step, ...]
+    slip: tuple[Fact, ...]
+
+
+def tell(glance: Glance, people: int) -> Story:
+    """The story at this moment; `people` is how many it goes to."""
+    word = state_word(glance)
+    return Story(
+        title=title(glance.row),
+        tab=_tab(glance),
+        said=_said(glance, word),
+        word=word,
+        node=Word(word.text, word.tone, "pencil") if glance.state is Phase.WAITING else word,
+        at=_sheet_time(glance),
+        before=tuple(_before(glance)),
+        after=tuple(_after(glance, people)),
+        slip=tuple(_slip(glance, people)),
+    )
+
+
+def title(row: Mailout) -> str:
+    """What the mail-out is called: the letter's subject, or until it came whom it is for."""
+    if row.subject:
+        return row.subject
+    return f"A letter without a subject, to {row.list.name}" if row.letter_id else f"A letter to {row.list.name}"
+
+
+def _tab(glance: Glance) -> str:
+    """The page's title: while it sends, how far it is."""
+    if glance.state is not Phase.SENDING:
+        return title(glance.row)
+    goal, tried = progress_of(glance)
+    return f"{words.number(tried)} of {words.number(goal)} · {title(glance.row)}"
+
+
+def _said(glance: Glance, word: Word) -> str:
+    """The state, and while it sends how many tenths are through: spoken when it changes."""
+    goal, tried = progress_of(glance)
+    if glance.state is not Phase.SENDING or not goal:
+        return f"{word.text}."
+    step = tried * STEPS // goal * goal // STEPS
+    return f"{word.text}: {words.number(step)} of {words.number(goal)}." if step else f"{word.text}."
+
+
+def progress_of(glance: Glance) -> tuple[int, int]:
+    """How many are to be written to, and how many of them were, once."""
+    counts = glance.counts
+    goal = counts.total - counts.skipped
+    return goal, goal - counts.queued - counts.sending
+
+
+def state_word(glance: Glance) -> Word:
+    """The state in words; while it sends, how the relay stands is a part of it."""
+    if glance.relay_out:
+        return Word(f"Sending, but {relay_word(glance)}", "look", "plug-connected-x")
+    if glance.state is Phase.WAITING and not glance.mine:
+        return Word("Waiting for the letter", "accent", "clock")
+    return words.MAILOUT[glance.state]
+
+
+def relay_word(glance: Glance) -> str:
+    """What is the matter with the relay, in half a sentence; a long wait is a limit that it told us of."""
+    return "your mail provider’s limit is reached" if limit_reached(glance) else "your mail provider does not answer"
+
+
+def limit_reached(glance: Glance) -> bool:
+    """Whether the relay told us to wait, rather than being out of reach."""
+    return "limit is reached" in glance.relay.trouble
+
+
+def _sheet_time(glance: Glance) -> datetime | None:
+    """The time beside the sheet: of the press or the event that made it so, or None for now."""
+    row = glance.row
+    times = {
+        Phase.PAUSED: row.paused_at,
+        Phase.COMPLETE: row.finished_at,
+        Phase.CANCELLED: row.cancelled_at,
+        Phase.EXPIRED: row.expires_at,
+        Phase.SENDING: glance.relay.trouble_since if glance.relay_out else None,
+    }
+    return times.get(glance.state)
+
+
+# -- what has happened -------------------------------------------------------------------------------------------------
+
+
+def _before(glance: Glance) -> list[Step]:
+    """The solid steps above the sheet."""
+    row = glance.row
+    steps = [Step("Created", _made(row), row.created_at)]
+    if row.received_at and row.letter_id:
+        known = row.held_for != Problem.UNKNOWN_SENDER
+        steps.append(Step("Your letter arrived" if known else "A letter arrived", _arrived(row), row.received_at))
+    if row.released_at:
+        steps.append(Step("Released", f"By {name_of(row.released_by_id)}, after a look at it.", row.released_at))
+    if row.started_at:
+        were = words.many(glance.counts.total, "customer was", "customers were")
+        steps.append(Step("Sending began", f"{were} in {row.list.name} at that moment.", row.started_at))
+    return steps
+
+
+def _made(row: Mailout) -> str:
+    who = row.created_by.name
+    return (
+        f"{who} asked to check the letter first."
+        if row.check_first
+        else (f"{who} made an address that works once, for this letter.")
+    )
+
+
+def _arrived(row: Mailout) -> str:
+    """From whom the letter is and how large."""
+    size = db.session.scalar(select(Letter.size).where(Letter.id == row.letter_id))
+    return f"From {row.author or 'nobody it names'}{f', {words.size(size)}' if size else ''}."
+
+
+def name_of(user_id: int | None) -> str:
+    user = db.session.get(User, user_id) if user_id else None
+    return user.name if user else "Mailout"
+
+
+# -- what is to come ---------------------------------------------------------------------------------------------------
+
+
+def _after(glance: Glance, people: int) -> list[Step]:
+    """The steps below the sheet: dotted ones until it is over, then what came of it."""
+    if glance.state in (Phase.COMPLETE, Phase.CANCELLED):
+        return list(aftermath.steps(glance))
+    if glance.state is Phase.EXPIRED:
+        return []
+    steps = [_arrives(glance.row)] if glance.state is Phase.WAITING else []
+    if glance.relay_out:
+        steps += _until_relay_is_back(glance)
+    elif glance.state not in (Phase.SENDING, Phase.PAUSED):
+        steps.append(_goes_out(people))
+    return [*steps, _complete_to_come(glance)]
+
+
+def _arrives(row: Mailout) -> Step:
+    if row.check_first:
+        return Step(
+            "It arrives, and waits for you", "You see it here as your customers will, and press Release.", done=False
+        )
+    delay = words.length(settings().start_delay)
+    return Step(f"It arrives, and waits {delay}", "This page changes by itself and shows a Stop button.", done=False)
+
+
+def _goes_out(people: int) -> Step:
+    """The sending to come, with its honest clock."""
+    speed = pace.lately()
+    span = speed.time_for(people)
+    rate = speed.words(people)
+    text = (
+        f"About {pace.about(span)}{f' at {rate}' if rate else ''}."
+        if span
+        else "As fast as your mail provider takes them."
+    )
+    return Step(f"{words.many(people, 'copy goes', 'copies go')} out, one by one", text, done=False)
+
+
+def _until_relay_is_back(glance: Glance) -> list[Step]:
+    """Who is told of the outage and when, and what goes on afterwards."""
+    steps = []
+    since, left = glance.relay.trouble_since, glance.counts.queued + glance.counts.sending
+    if since and not limit_reached(glance) and glance.relay.told_at is None:
+        told = since + DELAYED_AFTER
+        steps.append(
+            Step("After 15 minutes, we write to the Administrators", "Most hiccups are over by then.", told, done=False)
+        )
+    span = pace.now_of(glance.row.id).time_for(left)
+    text = f"About {pace.about(span)} once they take letters again." if span else "Once they take letters again."
+    return [*steps, Step(f"The other {words.many(left, 'copy goes', 'copies go')} out", text, done=False)]
+
+
+def _complete_to_come(glance: Glance) -> Step:
+    text = {
+        Phase.WAITING: "With everyone it went to. You can close this page at any time.",
+        Phase.SENDING: "With everyone it went to. You can close this page: it goes on without it.",
+        Phase.PAUSED: "When it is over or cancelled, with everyone it went to.",
+    }.get(glance.state, "With everyone it went to.")
+    return Step(f"{COMPLETE_MAIL} comes {'to you ' if glance.mine else ''}by email", text, done=False)
+
+
+# -- the slip ----------------------------------------------------------------------------------------------------------
+
+
+def _slip(glance: Glance, people: int) -> list[Fact]:
+    """The facts beside the story."""
+    row, delay = glance.row, words.length(settings().start_delay)
+    over = glance.state in (Phase.COMPLETE, Phase.CANCELLED)
+    facts = [Fact("Number", str(row.id)), Fact("Type", row.list.name)]
+    if people:
+        facts.append(Fact("Went to" if over else "Goes to", words.many(people, "customer")))
+    facts.append(Fact("Made by", row.created_by.name))
+    if glance.state is Phase.WAITING:
+        check = "Yes, nothing goes without your Release" if row.check_first else f"No, it goes {delay} after it arrives"
+        facts.append(Fact("First check?", check))
+    if row.author:
+        facts.append(Fact("Letter from", row.author))
+    if row.started_at and row.finished_at:
+        facts.append(Fact("Took", pace.about(row.finished_at - row.started_at)))
+    if glance.state is Phase.HELD and row.held_at:
+        facts.append(Fact("Kept until", words.day(row.held_at + retention.HELD)))
+    if over and row.received_at:
+        facts.append(Fact("Letter kept until", words.day(row.received_at + retention.LETTERS)))
+    return facts

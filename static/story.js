@@ -1,0 +1,65 @@
+/* A mail-out's page between two answers of the server: clocks that tick, and the focus after a press. */
+"use strict";
+
+(() => {
+  /* The server's clock against this one's: what ticks is the server's time. */
+  let offset = 0;
+  const panel = () => document.getElementById("mailout");
+  const setClock = () => {
+    const now = panel()?.dataset.now;
+    if (now) offset = Date.parse(now) - Date.now();
+  };
+  const left = (until) => Math.max(0, Math.ceil((Date.parse(until) - Date.now() - offset) / 1000));
+
+  const many = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
+  const ago = (seconds) => {
+    if (seconds < 1) return "just now";
+    if (seconds < 60) return `${many(seconds, "second")} ago`;
+    if (seconds < 3600) return `${many(Math.floor(seconds / 60), "minute")} ago`;
+    return `${many(Math.floor(seconds / 3600), "hour")} ago`;
+  };
+
+  let started = "";
+  const tick = () => {
+    for (const element of document.querySelectorAll("[data-ago]")) {
+      element.textContent = ago(Math.floor((Date.now() + offset - Date.parse(element.dateTime)) / 1000));
+    }
+    for (const element of document.querySelectorAll("[data-until]")) {
+      const seconds = left(element.dataset.until);
+      if (element.localName === "progress") element.value = seconds;
+      else element.textContent = seconds;
+      /* It starts: do not wait for the next turn to say so. */
+      if (seconds === 0 && started !== element.dataset.until) {
+        started = element.dataset.until;
+        window.htmx?.trigger(panel(), "look");
+      }
+    }
+  };
+
+  /* After a press whose button is gone the focus goes to the sheet's heading, not to nowhere. */
+  document.addEventListener("htmx:after:swap", (event) => {
+    setClock();
+    tick();
+    const pressed = event.detail?.ctx?.sourceElement?.hasAttribute?.("data-press");
+    if (pressed && (document.activeElement === document.body || !document.activeElement?.isConnected)) {
+      (document.querySelector("#sure .btn") ?? document.getElementById("sheet-title"))?.focus();
+    }
+  });
+
+  /* A form that makes something is sent once, however often its button is pressed. */
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.hasAttribute("data-once")) return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("[data-once]")) delete form.dataset.sent;
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    setClock();
+    tick();
+    setInterval(tick, 1000);
+  });
+})();
