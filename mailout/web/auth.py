@@ -164,7 +164,8 @@ def set_password(token: str) -> Response | tuple[str, int]:
 
 def _chooser(link: Link | None, wrong: str = "") -> str:
     """The form that sets a password."""
-    assert link is not None and link.user_id is not None, "the link was just found"
+    assert link, "the link was just found"
+    assert link.user_id, "a link that sets a password is a user's"
     return render_template(
         "auth/reset.html", invited=link.kind == links.INVITE, user=users.find(link.user_id), wrong=wrong
     )

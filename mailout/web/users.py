@@ -29,7 +29,7 @@ FLAGS = ("administrator", "may_send")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A user as the table shows them: `also` are more addresses they write from, `link_until` when an invitation ends."""
+    """A user in the table: `also` are more addresses they write from, `link_until` is when their invitation ends."""
 
     user: User
     also: Sequence[str]
@@ -138,7 +138,7 @@ def _rows() -> list[Row]:
         also.setdefault(one.user_id, []).append(one.address)
     good = (Link.kind == links.INVITE) & Link.used_at.is_(None) & (Link.expires_at > asking.now())
     ends = select(Link.user_id, func.max(Link.expires_at)).where(good).group_by(Link.user_id)
-    until = {user_id: at for user_id, at in db.session.execute(ends)}
+    until: dict[int | None, datetime] = dict(db.session.execute(ends).tuples().all())
     return [
         Row(user, [address for address in also.get(user.id, ()) if address != user.email], until.get(user.id))
         for user in users.everyone()
