@@ -7,12 +7,16 @@ Fails    ValueError for an address that no folder can be named after
 
 from __future__ import annotations
 
+import contextlib
 import mailbox
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+from ..settings import Settings
+from . import MAILBOX
 
 NAME_MOST = 200
 
@@ -24,6 +28,11 @@ class Kept:
     name: str
     size: int
     at: datetime
+
+
+def of(settings: Settings) -> Maildirs:
+    """The mail of the sandbox of these settings."""
+    return Maildirs(settings.instance_dir / "mail", MAILBOX, settings.own.covers)
 
 
 class Maildirs:
@@ -58,7 +67,10 @@ class Maildirs:
         """The letters of one mailbox, oldest first."""
         folder = self._folder(address)
         found = [path for part in ("new", "cur") for path in folder.glob(f"{part}/*")]
-        stats = [(path.name, path.stat()) for path in found]
+        stats = []
+        for path in found:
+            with contextlib.suppress(FileNotFoundError):  # removed by POP3 meanwhile
+                stats.append((path.name, path.stat()))
         ordered = sorted(stats, key=lambda pair: (pair[1].st_mtime_ns, pair[0]))
         return [Kept(name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)) for name, stat in ordered]
 

@@ -29,19 +29,13 @@ from twisted.internet import task
 from ..core.fault import Fault
 from ..settings import ROOT, Settings
 from ..wires.tls import Server
-from . import HOST, MAILBOX, WAIT_SECONDS, servers
-from .maildirs import Maildirs
+from . import HOST, WAIT_SECONDS, maildirs, servers
 from .server import Incoming, Outgoing, authenticate
 
 ORPHAN_SECONDS = 1.0
 
 #: Its type says that it may be any of a dozen reactors.
 reactor: Any = twisted_reactor
-
-
-def maildirs(settings: Settings) -> Maildirs:
-    """The sandbox's mail."""
-    return Maildirs(settings.instance_dir / "mail", MAILBOX, settings.own.covers)
 
 
 def serve(settings: Settings) -> None:
@@ -53,7 +47,7 @@ def serve(settings: Settings) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        kept = maildirs(settings)
+        kept = maildirs.of(settings)
         smtp_port, pop3_port = _ports(folder)
         smtp = Controller(
             Incoming(kept),

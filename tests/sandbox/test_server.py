@@ -17,7 +17,7 @@ import pytest
 
 from mailout import sandbox
 from mailout import settings as mailout_settings
-from mailout.sandbox import process
+from mailout.sandbox import maildirs, process
 from mailout.settings import Settings
 from mailout.wires.pop3 import MailboxUnavailable, Pop3Mailbox, Trouble
 from mailout.wires.tls import Server
@@ -67,7 +67,7 @@ def test_a_letter_to_any_detail_lands_in_the_mailbox_with_its_envelope_written_d
 def test_every_other_address_has_a_mailbox_of_its_own(pair: Pair, place: Settings) -> None:
     send(pair, ["Ann@sandbox.test", "bob@elsewhere.test"], b"Subject: hello\r\n\r\nHello.\r\n")
 
-    kept = process.maildirs(place)
+    kept = maildirs.of(place)
 
     assert {"ann@sandbox.test", "bob@elsewhere.test"} <= set(kept.addresses())
     (letter,) = kept.letters("ann@sandbox.test")
@@ -162,7 +162,7 @@ def _answers(port: int) -> bool:
 def test_it_stops_when_it_is_told_to_and_when_who_started_it_is_gone(tmp_path: Path) -> None:
     place = mailout_settings.read({"INSTANCE_DIR": str(tmp_path)})
     starter = (
-        "import sys; from mailout import settings; from mailout.sandbox import process; "
+        "import sys; from mailout import settings; from mailout.sandbox import maildirs, process; "
         "print(process.start(settings.read()).pid, flush=True)"
     )
     environment = {**os.environ, "INSTANCE_DIR": str(tmp_path)}
