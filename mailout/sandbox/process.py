@@ -62,7 +62,8 @@ def serve(settings: Settings) -> None:
         smtp.start()
         stack.callback(smtp.stop)
         reactor.listenTCP(pop3_port, Outgoing(kept), interface=HOST)
-        _write(folder / "ports.json", {"smtp": smtp_port, "pop3": pop3_port, "pid": os.getpid()})
+        ports = {"smtp": smtp_port, "pop3": pop3_port, "pid": os.getpid()}
+        reactor.callWhenRunning(_write, folder / "ports.json", ports)  # signals are taken care of by then
         task.LoopingCall(_stop_when_orphaned, os.getppid()).start(ORPHAN_SECONDS)
         reactor.run()
 
