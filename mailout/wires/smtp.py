@@ -16,18 +16,16 @@ in a group and DATA the last (RFC 2920 3.1), so at most one message on a connect
 from __future__ import annotations
 
 import contextlib
-import select
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.delivery import Reply, Stage
+from .smtp_line import Broken, Piece, line_of
 from .smtp_open import Abilities, Opened, Patience
 from .smtp_reply import Reader
 
 #: Up to this size head, body and dot go out in one write; a larger body is uploaded before its dot is due.
 WHOLE = 65_536
-SLICE = 65_536
 DOT = b".\r\n"
 RESET = Stage.EHLO  # the reply to RSET says no more than that the session is sane
 
@@ -36,12 +34,12 @@ RESET = Stage.EHLO  # the reply to RSET says no more than that the session is sa
 class Copy:
     """What goes over the wire for one recipient.
 
-    `pieces` are the message, dot-stuffed (RFC 5321 4.5.2), each ending in CRLF; `size` counts their octets.
+    `pieces` are the message, dot-stuffed (RFC 5321 4.5.2), the last ending in CRLF; `size` counts their octets.
     """
 
     return_path: str
     address: str
-    pieces: Sequence[bytes | memoryview]
+    pieces: Sequence[Piece]
     size: int
     eight_bit: bool = False
     smtputf8: bool = False
@@ -55,8 +53,8 @@ class Connection:
         self.abilities: Abilities = opened.abilities
         self.alive = True
         self._opened = opened
-        self._sock = opened.sock
-        self._reader = Reader(opened.sock)
+        self._line = line_of(opened.sock)
+        self._reader = Reader(self._line)
         self._patience = patience
         self._envelope: list[tuple[Stage, bytes]] = []
         self._foretold: Reply | None = None
@@ -102,11 +100,11 @@ class Connection:
         that the dot was never written.
         """
         assert following is None or self.abilities.pipelining, "an envelope ahead needs PIPELINING"
-        pieces = [] if uploaded else list(copy.pieces)
-        dot_ends = sum(map(len, pieces)) + len(DOT)
         ahead = self._placed(following) if following else b""
-        written = self._write([*pieces, DOT + ahead], self._patience.block)
+        pieces = [DOT + ahead] if uploaded else [*copy.pieces, DOT + ahead]
+        written = self._write(pieces, self._patience.block)
         if not self.alive:
+            dot_ends = len(DOT) + (0 if uploaded else sum(map(len, copy.pieces)))
             return self._broken_off(Stage.DOT if written >= dot_ends else Stage.DATA)
         reply = self._read(Stage.DOT, self._patience.dot)
         self._reset_due = self._reset_due or not (reply.accepted or ahead)
@@ -120,10 +118,9 @@ class Connection:
     def close(self) -> None:
         """Say QUIT and close; a relay that does not answer is hardly waited for."""
         if self.alive:
-            with contextlib.suppress(OSError):
-                self._sock.settimeout(1)
-                self._sock.sendall(b"QUIT\r\n")
-                self._sock.recv(512)
+            with contextlib.suppress(OSError, Broken):
+                self._line.write([b"QUIT\r\n"], 1)
+                self._line.read(1)
         self.abandon()
 
     def _placed(self, copy: Copy) -> bytes:
@@ -133,7 +130,7 @@ class Connection:
         if self._reset_due and self._envelope:
             self._envelope.insert(0, (RESET, b"RSET\r\n"))
             self._reset_due = False
-        return b"".join(line for _, line in self._envelope)
+        return b"".join([line for _, line in self._envelope])
 
     def _end_without_message(self) -> None:
         """Answer a 354 that nobody wants with the lone dot; the relay refuses it, having no recipient."""
@@ -142,6 +139,8 @@ class Connection:
 
     def _read(self, stage: Stage, seconds: float) -> Reply:
         """The next reply; a line that breaks or stays silent ends the connection."""
+        if not self.alive:
+            return Reply(0, "", "the connection broke", stage)
         try:
             reply = self._reader.read(stage, seconds)
         except (OSError, ValueError) as error:
@@ -151,83 +150,45 @@ class Connection:
             self.abandon()
         return reply
 
-    def _write(self, pieces: Sequence[bytes | memoryview], seconds: float) -> int:
-        """Write all pieces, gathered; the number of octets that went out for certain. A broken line ends it."""
+    def _write(self, pieces: Sequence[Piece], seconds: float) -> int:
+        """Write all pieces, gathered; a line that breaks ends the connection. How many octets went out for certain."""
         if not self.alive:
             return 0
         try:
-            self._sock.settimeout(seconds)
-            if isinstance(self._sock, ssl.SSLSocket):
-                return self._write_sliced(pieces)
-            return self._write_gathered(pieces)
-        except _Broken as broken:
+            self._line.write(pieces, seconds)
+        except Broken as broken:
             self.alive = False
             return broken.written
-
-    def _write_gathered(self, pieces: Sequence[bytes | memoryview]) -> int:
-        """Write with one system call where the kernel takes it all: nothing is joined, nothing copied."""
-        views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
-        written = 0
-        while views:
-            try:
-                if written and self._interrupted():
-                    raise ConnectionError("the relay answered in mid-message")
-                taken = self._sock.sendmsg(views[:64])
-            except OSError as error:
-                raise _Broken(written) from error
-            written += taken
-            views = _after(views, taken)
-        return written
-
-    def _write_sliced(self, pieces: Sequence[bytes | memoryview]) -> int:
-        """Write over TLS, which can't gather: small pieces joined, large ones in slices of 64 KB."""
-        written = 0
-        for block in _blocks(pieces):
-            try:
-                if written and self._interrupted():
-                    raise ConnectionError("the relay answered in mid-message")
-                self._sock.sendall(block)
-            except OSError as error:
-                raise _Broken(written) from error
-            written += len(block)
-        return written
-
-    def _interrupted(self) -> bool:
-        """Whether the relay said something while a message is on its way: too large, or closing down."""
-        return self._reader.pending or bool(select.select([self._sock], [], [], 0)[0])
+        return sum(map(len, pieces))
 
     def _broken_off(self, stage: Stage) -> Reply:
         """What the relay said before the line broke in mid-message, if anything can still be read."""
         with contextlib.suppress(OSError, ValueError):
             early = self._reader.read(stage, 2)
             self.abandon()
-            return early if early.code >= 400 else Reply(0, "", early.text, stage)
+            said = early.code >= 400 or (stage is Stage.DOT and early.accepted)
+            return early if said else Reply(0, "", early.text, stage)
         self.abandon()
         return Reply(0, "", "the connection broke in the middle of the message", stage)
 
 
-class _Broken(Exception):
-    """The line broke after `written` octets had gone out for certain."""
-
-    def __init__(self, written: int) -> None:
-        super().__init__(written)
-        self.written = written
-
-
 def envelope(copy: Copy, offered: Abilities) -> list[tuple[Stage, bytes]]:
     """MAIL, RCPT and DATA for `copy`, with the parameters that the relay offered (RFC 1870, 3461, 6152, 6531)."""
-    mail, rcpt = [f"MAIL FROM:<{copy.return_path}>"], [f"RCPT TO:<{copy.address}>"]
-    if offered.size:
-        mail.append(f"SIZE={copy.size}")
+    mail, rcpt = f"MAIL FROM:<{copy.return_path}>", f"RCPT TO:<{copy.address}>"
+    if offered.size_known:
+        mail += f" SIZE={copy.size}"
     if copy.eight_bit and offered.eight_bit:
-        mail.append("BODY=8BITMIME")
+        mail += " BODY=8BITMIME"
     if copy.smtputf8:
-        mail.append("SMTPUTF8")
+        mail += " SMTPUTF8"
     if offered.dsn:
-        mail.append("RET=HDRS")
-        rcpt.append("NOTIFY=NEVER" if copy.notice else "NOTIFY=FAILURE")
-    commands = [(Stage.MAIL, mail), (Stage.RCPT, rcpt), (Stage.DATA, ["DATA"])]
-    return [(stage, " ".join(words).encode() + b"\r\n") for stage, words in commands]
+        mail += " RET=HDRS"
+        rcpt += " NOTIFY=NEVER" if copy.notice else " NOTIFY=FAILURE"
+    return [
+        (Stage.MAIL, mail.encode() + b"\r\n"),
+        (Stage.RCPT, rcpt.encode() + b"\r\n"),
+        (Stage.DATA, b"DATA\r\n"),
+    ]
 
 
 def impossible(copy: Copy, offered: Abilities) -> Reply | None:
@@ -236,32 +197,9 @@ def impossible(copy: Copy, offered: Abilities) -> Reply | None:
         return Reply(552, "5.3.4", f"the relay takes at most {offered.size} octets", Stage.MAIL)
     if copy.smtputf8 and not offered.smtputf8:
         return Reply(553, "5.6.7", "the relay takes no address with letters outside ASCII", Stage.RCPT)
-    if not copy.address.isprintable() or set(" <>") & set(copy.address):
+    if not copy.address.isprintable() or " " in copy.address or "<" in copy.address or ">" in copy.address:
         return Reply(553, "5.1.3", "the address can't be written in SMTP", Stage.RCPT)
     return None
-
-
-def _after(views: list[memoryview], taken: int) -> list[memoryview]:
-    """What is left of `views` when the first `taken` octets are gone."""
-    for index, view in enumerate(views):
-        if taken < len(view):
-            return [view[taken:], *views[index + 1 :]]
-        taken -= len(view)
-    return []
-
-
-def _blocks(pieces: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
-    """The pieces regrouped for TLS: neighbours joined up to a slice, larger ones cut into slices without a copy."""
-    blocks: list[bytes | memoryview] = []
-    small = b""
-    for piece in pieces:
-        if len(small) + len(piece) <= SLICE:
-            small += bytes(piece)
-            continue
-        view = memoryview(piece)
-        blocks += [small, *(view[start : start + SLICE] for start in range(0, len(view), SLICE))]
-        small = b""
-    return [block for block in [*blocks, small] if len(block)]
 
 
 def _no_answer(error: Exception) -> str:

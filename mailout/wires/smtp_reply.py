@@ -11,54 +11,69 @@ letter that was accepted. This one reads up to MOST octets and believes the code
 from __future__ import annotations
 
 import re
-import socket
 import time
+from collections import deque
+from functools import lru_cache
 
 from ..core.delivery import Reply, Stage
+from .smtp_line import Line
 
 MOST = 262_144
 KEPT = 2_000
 
-_LINE = re.compile(rb"([2-5][0-9]{2})([ -]|$)(.*)", re.DOTALL)
+_LINE = re.compile(rb"([2-5][0-9]{2})([ -]|\r*\Z)(.*)", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
 
 
 class Reader:
     """The incoming half of one connection. Replies are read one by one; what came too early waits its turn."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._buffer = bytearray()
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._whole: deque[bytes] = deque()
+        self._begun = b""
 
     def read(self, stage: Stage, seconds: float) -> Reply:
         """The next reply, within `seconds` in all. Raises OSError (TimeoutError among them) when none comes."""
-        deadline = time.monotonic() + seconds
-        lines: list[bytes] = []
-        while True:
-            line = self._line(deadline, MOST - sum(map(len, lines)))
-            lines.append(line)
-            found = _LINE.match(line)
-            if found is None or found[2] != b"-":
-                return reply_of(lines, stage)
+        line = self._whole.popleft() if self._whole else self._next(seconds)
+        if line[3:4] != b"-":
+            return _single(line, stage)
+        return self._longer(line, stage, time.monotonic() + seconds)
 
     @property
     def pending(self) -> bool:
         """Whether octets that nobody asked for are there already."""
-        return bool(self._buffer)
+        return bool(self._whole or self._begun or self._line.early)
 
-    def _line(self, deadline: float, most: int) -> bytes:
-        """One line without its end."""
-        while (end := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) > most:
+    def _longer(self, line: bytes, stage: Stage, deadline: float) -> Reply:
+        """A reply of several lines, of which `line` is the first."""
+        lines, size = [line], len(line)
+        while (found := _LINE.match(lines[-1])) and found[2] == b"-":
+            lines.append(self._whole.popleft() if self._whole else self._next(deadline - time.monotonic()))
+            size += len(lines[-1])
+            if size > MOST:
                 raise OSError("a reply without end")
-            self._sock.settimeout(max(0.001, deadline - time.monotonic()))
-            octets = self._sock.recv(65_536)
-            if not octets:
-                raise ConnectionError("the relay closed the connection")
-            self._buffer += octets
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        return line.rstrip(b"\r")
+        return reply_of(lines, stage)
+
+    def _next(self, seconds: float) -> bytes:
+        """One line without its end, however many pieces it comes in."""
+        octets = self._line.read(max(0.001, seconds))
+        deadline = time.monotonic() + seconds
+        while b"\n" not in octets:
+            self._begun += octets
+            if len(self._begun) > MOST:
+                raise OSError("a reply without end")
+            octets = self._line.read(max(0.001, deadline - time.monotonic()))
+        lines = (self._begun + octets).split(b"\n")
+        self._begun = lines.pop()
+        self._whole.extend(lines)
+        return self._whole.popleft()
+
+
+@lru_cache(maxsize=256)
+def _single(line: bytes, stage: Stage) -> Reply:
+    """The Reply that one line is; most lines of a relay are the same ones again and again."""
+    return reply_of([line], stage)
 
 
 def reply_of(lines: list[bytes], stage: Stage) -> Reply:
@@ -77,9 +92,11 @@ def reply_of(lines: list[bytes], stage: Stage) -> Reply:
 def _text(octets: bytes) -> str:
     """A line for people: UTF-8 where it is that, else Latin-1; without control characters."""
     try:
-        text = octets.decode()
+        text = octets.decode().strip()
     except UnicodeDecodeError:
-        text = octets.decode("latin-1")
+        text = octets.decode("latin-1").strip()
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
