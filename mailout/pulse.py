@@ -32,6 +32,11 @@ def told(name: str, now: datetime) -> None:
     _note(name, told_at=now)
 
 
+def line(name: str, connections: int, waits_for: str, until: datetime | None) -> None:
+    """Note how many connections to `name` are open, and what is waited for that is no trouble: a quota, a limit."""
+    _note(name, connections=connections, waits_for=waits_for, waits_until=until)
+
+
 def of(name: str) -> Pulse:
     """What is known of `name`; a pulse without times when it was never heard of."""
     return db.session.get(Pulse, name, populate_existing=True) or Pulse(name=name, trouble="")

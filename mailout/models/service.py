@@ -44,6 +44,7 @@ class Pulse(Base):
     told_at: Mapped[datetime | None]
     connections: Mapped[int] = mapped_column(default=0, server_default="0")
     waits_for: Mapped[str] = mapped_column(Text, default="", server_default="")
+    waits_until: Mapped[datetime | None]
 
 
 class Mailbox(Base):

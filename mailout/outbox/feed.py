@@ -1,8 +1,9 @@
 """feed -- whose turn it is: notices first, then the mail-outs one copy each in turn.
 
 Owns     the claimed copies that wait in this process for a connection
-Never    gives out a copy that the limiter, a pause or the relay does not allow at this moment
-Fails    as the ledger does; a single copy that can't be composed is marked and does not stop the next
+Never    gives out a copy that the limiter or a pause does not allow at this moment
+Fails    as the ledger does; a single copy that can't be composed is marked and does not stop the next; a letter of
+         which no copy can be made is `unfit`, and nothing more of its mail-out is given out
 
 A page of recipients is claimed at a time and never the whole list, so memory does not grow with it and a pause or a
 stop has little to hand back.
@@ -12,17 +13,19 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ..core.delivery import Outcome, Reply, Scope, Stage, State
 from ..wires.smtp import Copy
 from .ledger import NOTICES, Claimed, Ledger, Settled
 from .limiter import Limiter
+from .shelf import Unfit
 
-PAGE = 50
+PAGE = 500
 log = logging.getLogger(__name__)
 
 
@@ -35,46 +38,101 @@ class Job:
 
 
 class Feed:
-    """The copies that may go now. All connections take from it; one thread tells it what is open."""
+    """The copies that may go now. All connections take from it; one thread tells it what is open.
 
-    def __init__(self, ledger: Ledger, compose: Callable[[Claimed], Copy], limiter: Limiter) -> None:
+    `steady` is the clock of the limiter, which no one sets.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        compose: Callable[[Claimed], Copy],
+        limiter: Limiter,
+        now: Callable[[], datetime],
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._ledger = ledger
         self._compose = compose
         self._limiter = limiter
+        self._now = now
+        self._steady = steady
         self._lock = threading.Lock()
         self._turns: deque[int | None] = deque()
         self._hands: dict[int | None, deque[Claimed]] = {}
         self._dry: set[int | None] = set()
-        self.wait = timedelta(0)
+        self.unfit: dict[int, str] = {}
+        self.wait = 0.0
 
     def take(self, now: datetime) -> Job | None:
-        """The copy whose turn it is; None when nothing may go now."""
+        """The copy whose turn it is; None when nothing may go now, and `wait` says for how many seconds at least.
+
+        Whoever takes one tells what became of it: `went` at its dot, `put_back` or `given_up` before.
+        """
+        while (claimed := self._allowed(now)) is not None:
+            job = self._made(claimed, now)
+            if job is not None:
+                return job
+        return None
+
+    def _allowed(self, now: datetime) -> Claimed | None:
+        """The recipient whose turn it is, its place in the limiter taken."""
         with self._lock:
-            self.wait = self._limiter.go(now) if self._turns else timedelta(0)
+            self.wait = self._limiter.take_place(self._steady())
             if self.wait:
                 return None
-            while (claimed := self._next(now)) is not None:
-                try:
-                    return Job(claimed, self._compose(claimed))
-                except Exception as error:
-                    log.exception("not composed recipient=%s", claimed.id)
-                    self._mark(claimed, error, now)
-            self._limiter.give_back()
-            return None
+            claimed = None
+            try:
+                claimed = self._next(now)
+            finally:
+                if claimed is None:
+                    self._limiter.give_back()
+            return claimed
+
+    def _made(self, claimed: Claimed, now: datetime) -> Job | None:
+        """The copy for `claimed`; None when none can be made, which is then written down."""
+        try:
+            return Job(claimed, self._compose(claimed))
+        except Unfit as error:
+            if claimed.mailout_id is not None:
+                self.unfit[claimed.mailout_id] = str(error)
+                self.shut(claimed.mailout_id)
+            self._ledger.hand_back([claimed.id])
+        except Exception as error:
+            log.exception("not composed recipient=%s", claimed.id)
+            self._mark(claimed, error, now)
+        self._limiter.give_back()
+        return None
+
+    def again(self, job: Job) -> Job | None:
+        """The same copy made once more, for a connection that can carry less than was known before."""
+        return self._made(job.claimed, self._now())
+
+    def fail(self, job: Job, error: Exception) -> None:
+        """Something that we did not foresee happened to this copy, and must not happen to it for ever."""
+        self._limiter.give_back()
+        self._mark(job.claimed, error, self._now())
+
+    def went(self) -> None:
+        """A copy's dot goes now: it counts for the rate limit."""
+        self._limiter.went(self._steady())
+
+    def given_up(self) -> None:
+        """A copy was refused before its dot: it does not count for the rate limit."""
+        self._limiter.give_back()
 
     def put_back(self, job: Job) -> None:
         """Return a copy that could not go: it stays claimed and is the next of its mail-out."""
+        self._limiter.give_back()
         with self._lock:
-            self._limiter.give_back()
-            owner = job.claimed.mailout_id
-            if owner in self._hands:
-                self._hands[owner].appendleft(job.claimed)
+            hand = self._hands.get(job.claimed.mailout_id)
+            if hand is not None:
+                hand.appendleft(job.claimed)
                 return
         self._ledger.hand_back([job.claimed.id])
 
     def open(self, mailout_ids: Iterable[int]) -> None:
         """Tell which mail-outs may send now; notices always may. What the others had in hand is queued again."""
-        wanted: set[int | None] = {NOTICES, *mailout_ids}
+        wanted: set[int | None] = {NOTICES, *mailout_ids} - self.unfit.keys()
         with self._lock:
             self._dry.clear()
             closed = [owner for owner in self._hands if owner not in wanted]
@@ -85,6 +143,7 @@ class Feed:
             self._turns.extend(sorted((wanted - {NOTICES}) - set(self._turns), key=str))
             if NOTICES not in self._turns:
                 self._turns.appendleft(NOTICES)
+            self._drop_unwanted()
         if back:
             self._ledger.hand_back(back)
 
@@ -101,6 +160,11 @@ class Feed:
             self._hands.clear()
             self._turns.clear()
         self._ledger.hand_back_all()
+
+    def limited_by(self) -> str:
+        """The rate limit that holds the next copy up, in words; "" when none does."""
+        rate = self._limiter.full_for(self._steady())
+        return f"{rate.count} in {_span(rate.seconds)}" if rate else ""
 
     @property
     def in_hand(self) -> int:
@@ -131,8 +195,21 @@ class Feed:
         self._dry.add(owner)
         return None
 
+    def _drop_unwanted(self) -> None:
+        """Forget who was excluded or suppressed since their page was claimed: a dropped connection for each is dear."""
+        for owner, hand in self._hands.items():
+            if hand:
+                wanted = self._ledger.still_claimed(owner)
+                self._hands[owner] = deque(claimed for claimed in hand if claimed.id in wanted)
+
     def _mark(self, claimed: Claimed, error: Exception, now: datetime) -> None:
-        """Note that no copy could be made for this recipient; the others are not held up."""
+        """Note that no copy could be made for this recipient; the others are not held up. After its dot: in doubt."""
         reply = Reply(0, "", f"the copy could not be made: {error}"[:500], Stage.RCPT)
-        outcome = Outcome(State.FAILED, Scope.RECIPIENT, reply)
-        self._ledger.settle(Settled(claimed.id, State.CLAIMED, outcome), now)
+        for was, becomes in ((State.CLAIMED, State.FAILED), (State.DOT_PENDING, State.UNCERTAIN)):
+            self._ledger.settle(Settled(claimed.id, was, Outcome(becomes, Scope.RECIPIENT, reply)), now)
+
+
+def _span(seconds: int) -> str:
+    """A length of time in words, as settings name it."""
+    words = {1: "a second", 60: "a minute", 3600: "an hour", 86_400: "a day"}
+    return words.get(seconds, f"{seconds} seconds")

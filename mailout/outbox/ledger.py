@@ -5,25 +5,30 @@ Never    sends, decides what a reply means, keeps a transaction open while anybo
 Commits  every call, at once; `to_dot` commits the outcome of the copy before in the same transaction
 Fails    OperationalError when the database can't be written: then nothing may be sent, for it could not be recorded
 
-Every statement names the pump that holds the row, so one whose lease has passed to another changes nothing. All
-connections of a pump share one database connection and one lock: SQLite has one writer, and queueing for a lock in
-our own process is cheaper than in its busy handler.
+Every statement names the pump that holds the row, so one whose lease has passed to another changes nothing.
+
+All connections of a pump share one database connection and one lock: SQLite has one writer, and queueing for a lock in
+our own process is cheaper than in its busy handler. Whoever gets the lock writes down what all who wait for it brought,
+in one commit: where a commit waits for a disk, connections wait for it together and not one after the other.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, null, select, update
+from sqlalchemy import Connection, Engine, func, null, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from ..core.delivery import Outcome, State, check_move
-from ..models import Mailout, Recipient, Reply
+from ..core.delivery import Outcome, Scope, State, check_move
+from ..models import Mailout, Recipient
+from ..models.quick import Quick
+from .ledger_lines import Lines
 
 #: The mail-out of notices, in the places where a number stands for one.
 NOTICES = None
@@ -51,37 +56,18 @@ class Settled:
     outcome: Outcome
 
 
-_TO_DOT = (
-    update(Recipient)
-    .where(
-        Recipient.id == bindparam("b_id"), Recipient.state == State.CLAIMED, Recipient.claimed_by == bindparam("b_me")
-    )
-    .values(
-        state=State.DOT_PENDING,
-        attempts=Recipient.attempts + 1,
-        dot_at=bindparam("b_now"),
-        first_tried_at=func.coalesce(Recipient.first_tried_at, bindparam("b_now", type_=Recipient.dot_at.type)),
-    )
-)
-_SETTLE = (
-    update(Recipient)
-    .where(
-        Recipient.id == bindparam("b_id"),
-        Recipient.state == bindparam("b_was"),
-        Recipient.claimed_by == bindparam("b_me"),
-    )
-    .values(
-        state=bindparam("b_state"),
-        claimed_by=None,
-        attempts=Recipient.attempts + bindparam("b_tries"),
-        first_tried_at=func.coalesce(Recipient.first_tried_at, bindparam("b_now", type_=Recipient.dot_at.type)),
-        due_at=bindparam("b_due"),
-        settled_at=bindparam("b_settled"),
-        code=bindparam("b_code"),
-        enhanced=bindparam("b_enhanced"),
-        reply=bindparam("b_text"),
-    )
-)
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """What one connection brings to be written down, and what came of it."""
+
+    now: datetime
+    settled: Settled | None
+    dot_of: int | None
+    wanted: bool = False
+    written: bool = False
+    error: Exception | None = None
+
+
 _COLUMNS = (
     Recipient.id,
     Recipient.mailout_id,
@@ -100,65 +86,120 @@ class Ledger:
         self._engine = engine
         self._me = owner
         self._lock = threading.Lock()
+        self._brought: deque[_Entry] = deque()
 
     def __enter__(self) -> Self:
         self._connection: Connection = self._engine.connect()
+        self._quick = Quick(self._connection)
+        self._lines = Lines(self._engine.dialect)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
 
-    def claim(self, mailout_id: int | None, most: int, now: datetime) -> list[Claimed]:
-        """Take up to `most` copies of the mail-out (None: notices) that are queued or due, the oldest first."""
-        ready = (Recipient.state == State.QUEUED) | ((Recipient.state == State.DEFERRED) & (Recipient.due_at <= now))
-        page = select(Recipient.id).where(_of(mailout_id), ready).order_by(Recipient.id).limit(most)
-        take = (
-            update(Recipient)
-            .where(Recipient.id.in_(page.scalar_subquery()), ready)
-            .values(state=State.CLAIMED, claimed_by=self._me, due_at=None)
-            .returning(*_COLUMNS)
-        )
-        with self._lock, self._connection.begin():
-            rows = [Claimed(*row) for row in self._connection.execute(take)]
-        return sorted(rows, key=lambda row: row.id)
+    # -- the two moves of every copy -------------------------------------------------------------------------------
 
     def to_dot(self, recipient_id: int, now: datetime, held: Settled | None = None) -> bool:
-        """Note that the final dot of this copy goes now; False when the copy is not wanted any more.
+        """Note that the final dot of this copy goes now; False when the copy is not wanted, or not now.
 
-        `held` is what became of the copy before on the same connection: both are one commit.
+        It is not wanted once it was skipped or cancelled, and not now while its mail-out is paused. `held` is what
+        became of the copy before on the same connection: both are one commit.
         """
-        with self._lock, self._connection.begin():
-            if held is not None:
-                self._settle(held, now)
-            values = {"b_id": recipient_id, "b_me": self._me, "b_now": now}
-            return self._connection.execute(_TO_DOT, values).rowcount == 1
+        return self._written(_Entry(now, held, recipient_id)).wanted
 
     def settle(self, held: Settled, now: datetime) -> None:
         """Write down what became of a copy."""
-        with self._lock, self._connection.begin():
-            self._settle(held, now)
+        self._written(_Entry(now, held, None))
+
+    def _written(self, entry: _Entry) -> _Entry:
+        """Bring `entry`, and return once it is in the database: written by us, or by whoever had the lock before."""
+        self._brought.append(entry)
+        with self._lock:
+            if not entry.written:
+                self._write_all()
+        if entry.error is not None:
+            raise entry.error
+        return entry
+
+    def _write_all(self) -> None:
+        """Write what everybody brought, in one transaction; if that fails, each in its own."""
+        entries = [self._brought.popleft() for _ in range(len(self._brought))]
+        try:
+            self._write_together(entries)
+        except Exception:
+            for entry in entries:
+                try:
+                    self._write_together([entry])
+                except Exception as error:
+                    entry.error = error
+        for entry in entries:
+            entry.written = True
+
+    def _write_together(self, entries: list[_Entry]) -> None:
+        """The statements of these entries, and their commit."""
+        try:
+            for entry in entries:
+                if entry.settled is not None:
+                    self._settle(entry.settled, entry.now)
+                if entry.dot_of is not None:
+                    values = {"b_id": entry.dot_of, "b_me": self._me, "b_now": entry.now}
+                    entry.wanted = self._quick.run(self._lines.to_dot, values) == 1
+            self._quick.commit()
+        except BaseException:
+            self._quick.rollback()
+            raise
 
     def _settle(self, held: Settled, now: datetime) -> None:
         """The statements of `settle`: the row itself, and the reply's words unless it was a plain yes."""
         outcome, reply = held.outcome, held.outcome.reply
-        check_move(held.was, outcome.state)
-        over = outcome.state not in (State.QUEUED, State.DEFERRED)
-        values = {
-            "b_id": held.id,
-            "b_me": self._me,
-            "b_was": held.was,
-            "b_state": outcome.state,
-            "b_tries": int(held.was is State.CLAIMED and outcome.state is not State.QUEUED),
-            "b_now": now,
+        state = outcome.state
+        check_move(held.was, state)
+        values: dict[str, Any] = {"b_id": held.id, "b_me": self._me, "b_now": now}
+        values |= {"b_code": reply.code, "b_enhanced": reply.enhanced, "b_text": reply.text}
+        if state is State.SENT:
+            self._quick.run(self._lines.sent, values)
+            return
+        over = state not in (State.QUEUED, State.DEFERRED)
+        values |= {
+            "b_was": held.was.value,
+            "b_state": state.value,
+            "b_tries": _tries(held),
             "b_due": outcome.due_at,
             "b_settled": now if over else None,
-            "b_code": reply.code,
-            "b_enhanced": reply.enhanced,
-            "b_text": reply.text,
         }
-        if self._connection.execute(_SETTLE, values).rowcount and outcome.state is not State.SENT:
-            words = {"code": reply.code, "enhanced": reply.enhanced, "text": reply.text, "stage": reply.stage}
-            self._connection.execute(insert(Reply).values(recipient_id=held.id, at=now, state=outcome.state, **words))
+        if self._quick.run(self._lines.settle, values):
+            self._quick.run(self._lines.reply, values | {"b_stage": reply.stage.value})
+
+    # -- taking copies in hand and giving them back ----------------------------------------------------------------
+
+    def claim(self, mailout_id: int | None, most: int, now: datetime) -> list[Claimed]:
+        """Take up to `most` copies of the mail-out (None: notices): those that are due again, then the queued ones."""
+        with self._lock, self._connection.begin():
+            due = self._take(mailout_id, _due(now), (Recipient.due_at, Recipient.id), most)
+            queued = self._take(mailout_id, _queued(), (Recipient.id,), most - len(due)) if len(due) < most else []
+        return due + queued
+
+    def _take(self, mailout_id: int | None, ready: ColumnElement[bool], order: Any, most: int) -> list[Claimed]:
+        """Take up to `most` copies that are `ready`."""
+        of_these = _of(mailout_id)
+        page = select(Recipient.id).where(of_these, ready).order_by(*order).limit(most)
+        ids = list(self._connection.scalars(page))
+        if not ids:
+            return []
+        take = (
+            update(Recipient)
+            .where(Recipient.id.in_(ids), ready)
+            .values(state=State.CLAIMED, claimed_by=self._me, due_at=None)
+            .returning(*_COLUMNS)
+        )
+        return sorted((Claimed(*row) for row in self._connection.execute(take)), key=lambda row: row.id)
+
+    def still_claimed(self, mailout_id: int | None) -> set[int]:
+        """The copies of the mail-out that are claimed and were not skipped or cancelled since; index alone."""
+        claimed = select(Recipient.id).where(_of(mailout_id), Recipient.state == State.CLAIMED)
+        with self._lock, self._connection.begin():
+            return set(self._connection.scalars(claimed))
 
     def hand_back(self, recipient_ids: Iterable[int]) -> None:
         """Queue these claimed copies again: nothing of them was handed over."""
@@ -166,6 +207,13 @@ class Ledger:
         self._write(
             update(Recipient).where(mine, Recipient.state == State.CLAIMED), state=State.QUEUED, claimed_by=None
         )
+
+    def take_back_dot(self, recipient_id: int) -> None:
+        """Queue a copy again whose dot may have been noted and was not written: the note itself had failed."""
+        mine = (Recipient.id == recipient_id) & (Recipient.claimed_by == self._me)
+        noted = update(Recipient).where(mine, Recipient.state == State.DOT_PENDING)
+        self._write(noted, state=State.QUEUED, claimed_by=None, attempts=Recipient.attempts - 1)
+        self.hand_back([recipient_id])
 
     def hand_back_all(self) -> None:
         """Queue every copy again that this pump has claimed and not sent: it stops, or lost sight of some."""
@@ -196,15 +244,30 @@ class Ledger:
         values = {"state": State.QUEUED, "settled_at": null(), "attempts": Recipient.attempts - 1}
         return self._write(update(Recipient).where(marked), **values)
 
-    def _write(self, statement: object, **values: object) -> int:
+    def _write(self, statement: Any, **values: object) -> int:
         """Run one UPDATE in a transaction of its own; how many rows it changed."""
         with self._lock, self._connection.begin():
-            return self._connection.execute(statement.values(**values)).rowcount  # type: ignore[attr-defined]
+            return int(self._connection.execute(statement.values(**values)).rowcount)
+
+
+def _tries(held: Settled) -> int:
+    """By how much a settled copy's tries change: the dot counted one, and what is not the customer's fault is none."""
+    if held.outcome.state is State.QUEUED or held.outcome.scope is Scope.QUOTA:
+        return -1 if held.was is State.DOT_PENDING else 0
+    return 1 if held.was is State.CLAIMED else 0
 
 
 def _of(mailout_id: int | None) -> ColumnElement[bool]:
     """The recipients of one mail-out, or of notices."""
     return Recipient.mailout_id.is_(None) if mailout_id is NOTICES else Recipient.mailout_id == mailout_id
+
+
+def _queued() -> ColumnElement[bool]:
+    return (Recipient.state == State.QUEUED) & Recipient.due_at.is_(None)
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return (Recipient.state == State.DEFERRED) & (Recipient.due_at <= now)
 
 
 def _unfinished() -> ColumnElement[bool]:

@@ -1,55 +1,94 @@
 """limiter -- how many copies may go in a second, a minute, an hour, a day.
 
-Owns     the times of the copies that went lately
+Owns     the times of the copies that went lately, and the places of those that are on their way to the relay
 Never    sleeps, reads the clock, forgets at a restart: it is made from what the tables say went
 
 A limit of N in a window holds to the message in any window of that length, not only from one full minute to the next.
+A copy takes a place before it is offered and counts from the moment of its dot, however long the relay took until
+then; one that was refused before its dot gives its place back. Times are seconds of one steady clock: a wall clock
+that is put back must not hold anybody up for an hour, one that is put forward not let a burst through.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from array import array
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 
 from ..settings import Rate
 
 
-class Limiter:
-    """Lets a copy go, or says when the next may. Threads share it."""
+class _Window:
+    """The times that still count for one limit, oldest first."""
 
-    def __init__(self, rates: Iterable[Rate], gone: Iterable[datetime] = ()) -> None:
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self._times = array("d")
+        self._first = 0
+
+    def note(self, at: float) -> None:
+        """A copy went at `at`."""
+        self._times.append(at)
+
+    def wait(self, now: float, on_the_way: int) -> float:
+        """How many seconds this window is still full."""
+        while self._first < len(self._times) and self._times[self._first] <= now - self.rate.seconds:
+            self._first += 1
+        if self._first > 4096 and self._first * 2 > len(self._times):
+            del self._times[: self._first]
+            self._first = 0
+        room = self.rate.count - on_the_way - (len(self._times) - self._first)
+        if room > 0:
+            return 0.0
+        oldest = self._first - room
+        return self._times[oldest] + self.rate.seconds - now if oldest < len(self._times) else 1.0
+
+
+class Limiter:
+    """Gives a copy its place, or says when the next may ask. Threads share it."""
+
+    def __init__(self, rates: Iterable[Rate], gone: Iterable[float] = ()) -> None:
         """`gone`: when copies went before now, in order, back to the longest window."""
-        self._windows = [(rate.count, timedelta(seconds=rate.seconds), deque[datetime]()) for rate in rates]
+        self._windows = [_Window(rate) for rate in rates]
+        self._on_the_way = 0
         self._lock = threading.Lock()
         for at in gone:
-            self._note(at)
+            for window in self._windows:
+                window.note(at)
 
-    def go(self, now: datetime) -> timedelta:
-        """Nought, and the copy is counted; else how long to wait before asking again, and it is not."""
+    @property
+    def longest(self) -> int:
+        """The longest window, in seconds; 0 without a limit."""
+        return max((window.rate.seconds for window in self._windows), default=0)
+
+    def take_place(self, now: float) -> float:
+        """Nought, and a place is taken; else how many seconds to wait before asking again."""
+        if not self._windows:
+            return 0.0
         with self._lock:
-            wait = max((self._wait(window, now) for window in self._windows), default=timedelta(0))
-            if wait <= timedelta(0):
-                self._note(now)
-                return timedelta(0)
-            return wait
+            wait = max(window.wait(now, self._on_the_way) for window in self._windows)
+            if wait <= 0:
+                self._on_the_way += 1
+            return max(0.0, wait)
+
+    def went(self, now: float) -> None:
+        """The copy of a place is handed over now: from now on it counts."""
+        if not self._windows:
+            return
+        with self._lock:
+            self._on_the_way -= 1
+            for window in self._windows:
+                window.note(now)
 
     def give_back(self) -> None:
-        """The copy that was counted last did not go after all."""
+        """The copy of a place did not go after all."""
+        if self._windows:
+            with self._lock:
+                self._on_the_way -= 1
+
+    def full_for(self, now: float) -> Rate | None:
+        """The limit that holds the next copy up longest; None when none does."""
         with self._lock:
-            for _, _, times in self._windows:
-                if times:
-                    times.pop()
-
-    @staticmethod
-    def _wait(window: tuple[int, timedelta, deque[datetime]], now: datetime) -> timedelta:
-        """How long this window is still full."""
-        count, length, times = window
-        while times and times[0] <= now - length:
-            times.popleft()
-        return times[0] + length - now if len(times) >= count else timedelta(0)
-
-    def _note(self, at: datetime) -> None:
-        for _, _, times in self._windows:
-            times.append(at)
+            waits = [(window.wait(now, self._on_the_way), window.rate) for window in self._windows]
+        longest = max(waits, key=lambda pair: pair[0], default=(0.0, None))
+        return longest[1] if longest[0] > 0 else None

@@ -13,7 +13,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.delivery import State
-from ..models import Mailout, Recipient, changed, db
+from ..models import Mailout, Notice, Recipient, changed, db
 
 ON_THE_WAY = (State.QUEUED, State.CLAIMED, State.DOT_PENDING)
 
@@ -31,8 +31,9 @@ def open_now(now: datetime) -> list[int]:
 
 def begin(mailout_ids: list[int], now: datetime) -> None:
     """Note when these mail-outs began to send, unless that is known."""
-    rows = update(Mailout).where(Mailout.id.in_(mailout_ids), Mailout.started_at.is_(None))
-    if changed(rows.values(started_at=now, progress_at=now)):
+    fresh = Mailout.id.in_(mailout_ids) & Mailout.started_at.is_(None)
+    if db.session.scalar(select(exists().where(fresh))):
+        changed(update(Mailout).where(fresh).values(started_at=now, progress_at=now, tended_at=now))
         db.session.commit()
 
 
@@ -46,26 +47,47 @@ def pause(mailout_id: int, words: str, now: datetime) -> bool:
 
 def work_before(moment: datetime) -> bool:
     """Whether a copy or a notice is on its way, or due to be, before `moment`."""
-    mine = Recipient.mailout_id.in_(
-        select(Mailout.id).where(_in_progress(), Mailout.paused_at.is_(None), Mailout.starts_at <= moment)
-    )
-    notices = Recipient.mailout_id.is_(None)
-    due = Recipient.state.in_(ON_THE_WAY) | ((Recipient.state == State.DEFERRED) & (Recipient.due_at <= moment))
-    return any(db.session.scalar(select(exists().where(whose, due))) for whose in (notices, mine))
+    return any(_has_work(owner, moment) for owner in [None, *open_now(moment)])
+
+
+def _has_work(mailout_id: int | None, moment: datetime) -> bool:
+    """The same for one mail-out, or for notices (None); one look into an index for each state."""
+    mine = _of(mailout_id)
+    states = [Recipient.state == state for state in ON_THE_WAY]
+    due = (Recipient.state == State.DEFERRED) & (Recipient.due_at <= moment)
+    return any(db.session.scalar(select(exists().where(mine, state))) for state in [*states, due])
+
+
+def _of(mailout_id: int | None) -> ColumnElement[bool]:
+    """The recipients of one mail-out, or of notices."""
+    return Recipient.mailout_id.is_(None) if mailout_id is None else Recipient.mailout_id == mailout_id
 
 
 def went_since(moment: datetime) -> list[datetime]:
     """When copies went since `moment`, in order: what the rate limits remember across a restart."""
-    query = select(Recipient.dot_at).where(Recipient.dot_at > moment).order_by(Recipient.dot_at)
+    lately = select(Mailout.id).where(
+        Mailout.accepted_at.is_not(None), Mailout.finished_at.is_(None) | (Mailout.finished_at > moment)
+    )
+    notices = select(Notice.id).where(Notice.created_at > moment - NOTICES_LAST)
+    of_these = Recipient.mailout_id.in_(lately) | Recipient.notice_id.in_(notices)
+    query = select(Recipient.dot_at).where(of_these, Recipient.dot_at > moment).order_by(Recipient.dot_at)
     return [at for at in db.session.scalars(query) if at is not None]
 
 
-def queued_up_to(most: int, mailout_ids: list[int]) -> int:
-    """How many copies wait for a connection, counted up to `most`."""
-    of_these = Recipient.mailout_id.in_(mailout_ids) | Recipient.mailout_id.is_(None)
-    waiting = select(Recipient.id).where(of_these, Recipient.state.in_((State.QUEUED, State.CLAIMED))).limit(most)
-    return len(db.session.scalars(waiting).all())
+def waiting_up_to(most: int, mailout_ids: list[int], now: datetime) -> int:
+    """How many copies may be tried now, counted up to `most`."""
+    found = 0
+    for owner in [None, *mailout_ids]:
+        due = (Recipient.state == State.DEFERRED) & (Recipient.due_at <= now)
+        for ready in (Recipient.state == State.CLAIMED, Recipient.state == State.QUEUED, due):
+            if found < most:
+                waiting = select(Recipient.id).where(_of(owner), ready).limit(most - found)
+                found += len(db.session.scalars(waiting).all())
+    return found
 
 
-#: How far ahead work keeps the pump alive: longer than the minute after which the sweep looks again, so nothing is late.
+#: How long after it was written a notice may still be tried.
+NOTICES_LAST = timedelta(days=3)
+
+#: How far ahead work keeps the pump alive: longer than the sweep's minute, so nothing is late.
 HORIZON = timedelta(seconds=90)

@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.Column("told_at", UtcDateTime(), nullable=True),
         sa.Column("connections", sa.Integer(), server_default="0", nullable=False),
         sa.Column("waits_for", sa.Text(), server_default="", nullable=False),
+        sa.Column("waits_until", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_pulse")),
     )
     op.create_table(
@@ -179,6 +180,7 @@ def upgrade() -> None:
         sa.Column("received_at", UtcDateTime(), nullable=True),
         sa.Column("author", sa.String(length=320), server_default="", nullable=False),
         sa.Column("subject", sa.Text(), server_default="", nullable=False),
+        sa.Column("author_known", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("seal", sa.Text(), server_default="", nullable=False),
         sa.Column("changes", sa.Text(), server_default="", nullable=False),
         sa.Column("problem", sa.String(length=30), nullable=True),

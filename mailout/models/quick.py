@@ -1,0 +1,91 @@
+"""quick -- the few statements that run for every single copy, without the cost of building them each time.
+
+Owns     a Core statement compiled once for its database, and run on the driver's own cursor
+Never    is worth it anywhere else: a statement here costs 4 microseconds and not 40, and says nothing that Core can't
+Fails    as SQLAlchemy does: the driver's errors are raised as its DBAPIErrors
+Commits  `commit`, and nothing else here does
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Delete, Insert, Update
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
+
+Store = Callable[[Any], Any]
+
+
+class Statement:
+    """One compiled statement. Values are given by the names of its bind parameters, and go through their types."""
+
+    def __init__(self, statement: Update | Insert | Delete, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self.text: str = compiled.string
+        self._names: list[str] = list(compiled.positiontup if compiled.positional else compiled.binds)
+        self._positional = bool(compiled.positional)
+        self._fixed: dict[str, Any] = {}
+        self._stores: list[tuple[str, Store]] = []
+        for name, bind in compiled.binds.items():
+            store = _store(bind, dialect)
+            if not bind.required:
+                self._fixed[name] = _plain(bind.effective_value, store)
+            elif store is not None:
+                self._stores.append((name, lru_cache(maxsize=64)(store)))
+
+    def bound(self, values: dict[str, Any]) -> Any:
+        """The parameters for the driver: `values` by name (changed on the way), the rest as the statement says."""
+        for name, store in self._stores:
+            values[name] = store(values[name])
+        values |= self._fixed
+        return [values[name] for name in self._names] if self._positional else values
+
+
+def _store(bind: Any, dialect: Dialect) -> Store | None:
+    """How a value of this parameter's type is stored; None where it is stored as it is."""
+    found: Store | None = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    return found
+
+
+def _plain(value: Any, store: Store | None) -> Any:
+    """A value as the driver takes it fastest."""
+    value = value.value if isinstance(value, enum.Enum) else value
+    return value if store is None else store(value)
+
+
+class Quick:
+    """The driver's cursor behind a connection that nobody else uses in the meantime."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._dialect = connection.dialect
+        self._driver: Any = connection.connection
+        self._cursor: Any = self._driver.cursor()
+
+    def run(self, statement: Statement, values: Mapping[str, Any]) -> int:
+        """Run it, in the transaction that began with the first since `commit`; how many rows it changed."""
+        try:
+            self._cursor.execute(statement.text, statement.bound({**values}))
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._ours(error, statement.text) from error
+        return int(self._cursor.rowcount)
+
+    def commit(self) -> None:
+        """Make what was run since the last `commit` last."""
+        try:
+            self._driver.commit()
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._ours(error, "COMMIT") from error
+
+    def rollback(self) -> None:
+        """Undo what was run since the last `commit`."""
+        self._driver.rollback()
+
+    def _ours(self, error: Any, text: str) -> BaseException:
+        """The driver's error as SQLAlchemy raises it."""
+        parent = self._dialect.loaded_dbapi.Error
+        ours: BaseException = DBAPIError.instance(text, None, error, parent, dialect=self._dialect)
+        return ours
