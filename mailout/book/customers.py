@@ -25,7 +25,7 @@ from . import address, places
 from .address import same
 from .folding import clean, sought
 from .grid import Page, Search, ids, search
-from .tally import touch
+from .tally import renew, touch
 
 __all__ = [
     "Page",
@@ -106,6 +106,7 @@ def edit(customer_id: int, *, email: str, first_name: str, last_name: str, actor
     except IntegrityError:
         raise _taken(kept) from None
     db.session.expire(row)
+    renew()
     note(actor, "customer.edit", f"customer {customer_id}", ", ".join(different).replace("_", " "), now)
 
 

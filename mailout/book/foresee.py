@@ -38,6 +38,6 @@ def foresee(ids: Select[int], list_id: int) -> Foreseen:
         .where(ListPlace.list_id == list_id, ListPlace.customer_id.in_(ids))
         .group_by(ListPlace.place)
     )
-    numbers = dict(db.session.execute(standing).tuples().all())
+    numbers = dict(iter(db.session.execute(standing)))
     total = db.session.scalar(select(func.count()).select_from(ids.subquery())) or 0
     return Foreseen(total, numbers.get(Place.INCLUDED, 0), numbers.get(Place.UNSUBSCRIBED, 0))

@@ -178,7 +178,7 @@ def movement(list_id: int, since: datetime) -> Movement:
         .where((PlaceChange.became != Place.EXCLUDED) | (PlaceChange.was == Place.INCLUDED))
         .group_by(PlaceChange.became)
     )
-    numbers = dict(db.session.execute(query).tuples().all())
+    numbers = dict(iter(db.session.execute(query)))
     return Movement(*(numbers.get(place, 0) for place in (Place.INCLUDED, Place.EXCLUDED, Place.UNSUBSCRIBED)))
 
 

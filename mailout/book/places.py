@@ -11,26 +11,21 @@ whoever is taken back gets their copy after all. Whoever has no row in a list is
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 
-from sqlalchemy import Select, and_, exists, false, func, insert, literal, select, true, update
-from sqlalchemy.orm import aliased
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Select, insert, select, update
 
 from ..core.fault import Fault
 from ..journal import Actor, note
 from ..models import Customer, ListPlace, MailingList, Place, PlaceChange, changed, db
 from ..outbox import queue
+from .moving import Move, move, new_mark, receiving, tell_mailouts, undo
 from .tally import touch
 
+__all__ = ["bulk", "new_mark", "place_of", "set_place", "start", "take_back", "undo", "unsubscribe"]
+
 #: How a place came about, where no window names itself.
-DEFAULT, BULK, UNDO = "list's default", "in bulk", "undo"
-
-
-def new_mark() -> str:
-    """A mark for a bulk change, by which it can be undone."""
-    return secrets.token_hex(12)
+DEFAULT, BULK = "list's default", "in bulk"
 
 
 def place_of(customer_id: int, list_id: int) -> Place:
@@ -58,6 +53,7 @@ def set_place(
     """
     assert place is not Place.UNSUBSCRIBED, "unsubscribing has its own function"
     _check(customer_id, list_id)
+    touch(list_id)
     row = _row(customer_id, list_id)
     was, was_chosen = (Place(row.place), row.chosen) if row else (Place.EXCLUDED, False)
     if was is Place.UNSUBSCRIBED:
@@ -70,8 +66,7 @@ def set_place(
     if not _write(customer_id, list_id, place, was if row else None, now):
         return False
     _remember(list_id, customer_id, was, place, how, reason, actor, now, was_chosen=was_chosen)
-    _tell_mailouts(select(Customer.id).where(Customer.id == customer_id), list_id, place, actor, now)
-    touch(list_id)
+    tell_mailouts(select(Customer.id).where(Customer.id == customer_id), list_id, place, actor, now)
     return was is not place
 
 
@@ -80,6 +75,7 @@ def unsubscribe(
 ) -> bool:
     """Take the customer out of the list by their own wish. Returns False when they had left it before."""
     _check(customer_id, list_id)
+    touch(list_id)
     row = _row(customer_id, list_id)
     was, was_chosen = (Place(row.place), row.chosen) if row else (Place.EXCLUDED, False)
     if was is Place.UNSUBSCRIBED or not _write(customer_id, list_id, Place.UNSUBSCRIBED, was if row else None, now):
@@ -87,7 +83,6 @@ def unsubscribe(
     who = actor or Actor(None, "customer")
     _remember(list_id, customer_id, was, Place.UNSUBSCRIBED, how, reason, who, now, was_chosen=was_chosen)
     queue.leave_out([customer_id], list_id=list_id, reason=f"{queue.UNSUBSCRIBED}: {how}", now=now)
-    touch(list_id)
     return True
 
 
@@ -108,12 +103,12 @@ def take_back(
     if not reason.strip():
         raise Fault("They left this list themselves. To take them back, write down why.")
     _check(customer_id, list_id)
+    touch(list_id)
     if not _write(customer_id, list_id, place, Place.UNSUBSCRIBED, now):
         return False
     _remember(list_id, customer_id, Place.UNSUBSCRIBED, place, how, reason.strip(), actor, now, was_chosen=True)
     if place is Place.INCLUDED:
-        queue.let_back_in(_receiving([customer_id]), list_id=list_id, word=queue.UNSUBSCRIBED)
-    touch(list_id)
+        queue.let_back_in(receiving([customer_id]), list_id=list_id, word=queue.UNSUBSCRIBED)
     return True
 
 
@@ -131,98 +126,11 @@ def bulk(
 
     With a `mark` (`new_mark`) it can be undone. One transaction of a few statements, whatever the number.
     """
-    assert place is not Place.UNSUBSCRIBED, "a bulk change unsubscribes nobody"
-    found, mark = _list(list_id), mark or new_mark()
-    _remember_many(ids, list_id, place, actor, now, how, mark)
-    touched = select(PlaceChange.customer_id).where(PlaceChange.mark == mark, PlaceChange.list_id == list_id)
-    _write_many(touched, list_id, place, now)
-    moved = touched.where(PlaceChange.was != PlaceChange.became)
-    _tell_mailouts(moved, list_id, place, actor, now)
-    number = db.session.scalar(select(func.count()).select_from(moved.subquery())) or 0
-    touch(list_id)
+    name = _list(list_id).name
+    number = move(ids, Move(list_id, place, how, mark or new_mark(), actor, now))
     verb = "include" if place is Place.INCLUDED else "exclude"
-    note(actor, f"customers.{verb}", f"list {found.name}", f"{number} customers, {how}", now)
+    note(actor, f"customers.{verb}", f"list {name}", f"{number} customers, {how}", now)
     return number
-
-
-def undo(mark: str, *, actor: Actor, now: datetime) -> int:
-    """Put back every place that the change with this mark changed and nobody changed since. Returns how many."""
-    later = aliased(PlaceChange)
-    after = and_(
-        later.customer_id == PlaceChange.customer_id, later.list_id == PlaceChange.list_id, later.id > PlaceChange.id
-    )
-    last = (PlaceChange.mark == mark) & ~exists().where(after)
-    undone = f"undo {mark}"
-    columns = (PlaceChange.list_id, PlaceChange.customer_id, PlaceChange.became, PlaceChange.was)
-    rows = select(*columns, _now(now), literal(actor.user_id), literal(UNDO), true(), literal(undone)).where(last)
-    names = ["list_id", "customer_id", "was", "became", "at", "user_id", "how", "was_chosen", "mark"]
-    db.session.execute(insert(PlaceChange).from_select(names, rows))
-    total = sum(_undo_in(list_id, mark, undone, actor, now) for list_id in _lists_of(undone))
-    note(actor, "customers.undo", f"change {mark}", f"{total} places", now)
-    return total
-
-
-def _undo_in(list_id: int, mark: str, undone: str, actor: Actor, now: datetime) -> int:
-    """Write the places that an undo has already noted for one list."""
-    noted = select(PlaceChange.customer_id).where(PlaceChange.mark == undone, PlaceChange.list_id == list_id)
-    before = (PlaceChange.mark == mark) & (PlaceChange.list_id == list_id)
-    same_one = before & (PlaceChange.customer_id == ListPlace.customer_id)
-    was = select(PlaceChange.was).where(same_one).scalar_subquery()
-    was_chosen = select(PlaceChange.was_chosen).where(same_one).scalar_subquery()
-    statement = update(ListPlace).where(ListPlace.list_id == list_id, ListPlace.customer_id.in_(noted))
-    number = changed(statement.values(place=was, chosen=was_chosen, changed_at=now))
-    moved = noted.where(PlaceChange.was != PlaceChange.became)
-    for place in (Place.INCLUDED, Place.EXCLUDED):
-        _tell_mailouts(moved.where(PlaceChange.became == place), list_id, place, actor, now)
-    touch(list_id)
-    return number
-
-
-def _lists_of(mark: str) -> list[int]:
-    return list(db.session.scalars(select(PlaceChange.list_id).where(PlaceChange.mark == mark).distinct()))
-
-
-def _remember_many(
-    ids: Select[int], list_id: int, place: Place, actor: Actor, now: datetime, how: str, mark: str
-) -> None:
-    """Note the change of everyone in `ids` who is not in that place by choice already."""
-    chosen = func.coalesce(ListPlace.chosen, false())
-    was = func.coalesce(ListPlace.place, Place.EXCLUDED.value)
-    here = and_(ListPlace.customer_id == Customer.id, ListPlace.list_id == list_id)
-    rows = (
-        select(
-            literal(list_id),
-            Customer.id,
-            was,
-            literal(place.value),
-            _now(now),
-            literal(actor.user_id),
-            literal(how),
-            chosen,
-            literal(mark),
-        )
-        .outerjoin(ListPlace, here)
-        .where(Customer.id.in_(ids), was != Place.UNSUBSCRIBED, (was != place) | ~chosen)
-        .order_by(Customer.id)
-    )
-    names = ["list_id", "customer_id", "was", "became", "at", "user_id", "how", "was_chosen", "mark"]
-    db.session.execute(insert(PlaceChange).from_select(names, rows))
-
-
-def _write_many(ids: Select[int], list_id: int, place: Place, now: datetime) -> None:
-    """Put these customers there by choice, whether they had a row in the list or not."""
-    mine = ListPlace.list_id == list_id
-    had = select(ListPlace.customer_id).where(mine)
-    changed(
-        update(ListPlace)
-        .where(mine, ListPlace.customer_id.in_(ids))
-        .values(place=place.value, chosen=True, changed_at=now)
-    )
-    rows = select(literal(list_id), Customer.id, literal(place.value), true(), _now(now))
-    without = rows.where(Customer.id.in_(ids), Customer.id.not_in(had)).order_by(Customer.id)
-    db.session.execute(
-        insert(ListPlace).from_select(["list_id", "customer_id", "place", "chosen", "changed_at"], without)
-    )
 
 
 def _remember(
@@ -252,19 +160,6 @@ def _write(customer_id: int, list_id: int, place: Place, was: Place | None, now:
     return changed(update(ListPlace).where(still).values(place=place.value, chosen=True, changed_at=now)) == 1
 
 
-def _tell_mailouts(ids: Select[int], list_id: int, place: Place, actor: Actor, now: datetime) -> None:
-    """Have mail-outs under way skip these customers, or let them in again."""
-    if place is Place.INCLUDED:
-        queue.let_back_in(_receiving(ids), list_id=list_id, word=queue.EXCLUDED)
-    else:
-        queue.leave_out(ids, list_id=list_id, reason=f"{queue.EXCLUDED}: by {actor.name}", now=now)
-
-
-def _receiving(ids: Select[int] | list[int]) -> Select[int]:
-    """Those of these customers who are not suppressed."""
-    return select(Customer.id).where(Customer.id.in_(ids), Customer.suppressed_for.is_(None))
-
-
 def _list(list_id: int) -> MailingList:
     row = db.session.get(MailingList, list_id)
     if row is None:
@@ -286,7 +181,3 @@ def _check(customer_id: int, list_id: int) -> None:
 def _place(list_id: int, customer_id: int, place: Place, chosen: bool, now: datetime) -> dict[str, object]:
     names = ("list_id", "customer_id", "place", "chosen", "changed_at")
     return dict(zip(names, (list_id, customer_id, place.value, chosen, now), strict=True))
-
-
-def _now(now: datetime) -> ColumnElement[datetime]:
-    return literal(now, PlaceChange.at.type)

@@ -1,6 +1,6 @@
 """tally -- how many stand where in each list, counted when something changed and remembered until the next change.
 
-Owns     `list.edition`: another word after every change of places, customers or suppressions that a count depends on
+Owns     `list.edition`, another word after every change that a count of the list depends on, and the whole book's
 Never    keeps a counter that could be wrong: a number is counted from the rows, and kept as long as the edition is
 Commits  leaves that to the caller
 
@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, insert, select, update
 
-from ..models import Customer, Import, ListPlace, MailingList, Place, changed, db
+from ..models import Customer, Import, ListPlace, MailingList, Place, Setting, changed, db
 
 _KEPT = "mailout_tallies"
+_EDITION = "book edition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,24 @@ class Tally:
 
 def touch(list_id: int | None = None) -> None:
     """Note that the places of this list, or of all (None), are others now."""
-    statement = update(MailingList).values(edition=secrets.token_hex(8))
+    renew()
+    statement = update(MailingList).values(edition=_word())
     changed(statement if list_id is None else statement.where(MailingList.id == list_id))
+
+
+def renew() -> None:
+    """Note that something in the address book is another now, though no count is."""
+    if not changed(update(Setting).where(Setting.name == _EDITION).values(value=_word())):
+        db.session.execute(insert(Setting).values(name=_EDITION, value=_word()))
+
+
+def edition() -> str:
+    """A word that is another one after every change of the address book."""
+    return db.session.scalar(select(Setting.value).where(Setting.name == _EDITION)) or ""
+
+
+def _word() -> str:
+    return secrets.token_hex(8)
 
 
 def tally(list_id: int) -> Tally:
@@ -53,7 +70,7 @@ def tallies(list_ids: Collection[int] | None = None) -> dict[int, Tally]:
     query = select(MailingList.id, MailingList.edition)
     if list_ids is not None:
         query = query.where(MailingList.id.in_(list_ids))
-    editions = dict(db.session.execute(query).tuples().all())
+    editions = dict(iter(db.session.execute(query)))
     kept = _kept()
     stale = [
         list_id for list_id, edition in editions.items() if kept.get(list_id, ("", None))[0] != edition or not edition
@@ -104,4 +121,4 @@ def _suppressed(list_ids: Collection[int]) -> dict[int, int]:
         .where(Customer.suppressed_for.is_not(None), ListPlace.list_id.in_(list_ids), Customer.here())
         .group_by(ListPlace.list_id)
     )
-    return dict(db.session.execute(query).tuples().all())
+    return dict(iter(db.session.execute(query)))
