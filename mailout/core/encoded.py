@@ -28,9 +28,9 @@ def readable(value: bytes, charset: str = "") -> str:
     Raw 8-bit is read as UTF-8, else as `charset`, else as windows-1252. Words that share a charset are joined before
     they are decoded, for many programs cut a character in two.
     """
-    text = value.decode("ascii") if value.isascii() else charsets.guessed(value, charset)
+    text = value.decode("latin-1")
     if "=?" not in text:
-        return charsets.tidy(text)
+        return charsets.tidy(_plain(text, charset))
     pieces: list[str] = []
     pending, pending_charset, at = b"", "", 0
     for found in _WORD.finditer(text):
@@ -40,17 +40,22 @@ def readable(value: bytes, charset: str = "") -> str:
         adjacent = bool(pending_charset) and not between.strip(" \t\r\n")
         if not (adjacent and name == pending_charset):
             pieces.append(charsets.read(pending, pending_charset))
-            pieces.append("" if adjacent else between)
+            pieces.append("" if adjacent else _plain(between, charset))
             pending = b""
         pending, pending_charset = pending + _octets(found[2], found[3]), name
     pieces.append(charsets.read(pending, pending_charset))
-    pieces.append(text[at:])
+    pieces.append(_plain(text[at:], charset))
     return charsets.tidy("".join(pieces))
+
+
+def _plain(text: str, charset: str) -> str:
+    """What stands between encoded words; `text` has an octet for each character."""
+    return text if text.isascii() else charsets.guessed(text.encode("latin-1"), charset)
 
 
 def _octets(encoding: str, payload: str) -> bytes:
     """The octets that an encoded word's payload stands for."""
-    raw = payload.encode("utf-8", "replace")
+    raw = payload.encode("latin-1")
     if encoding in "qQ":
         return _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw.replace(b"_", b" "))
     letters = _NOT_BASE64.sub(b"", raw)

@@ -141,13 +141,17 @@ def mailbox_field(name: str, mailbox: Mailbox) -> bytes:
     A-labels.
     """
     address = written_address(mailbox.address)
-    phrase = _phrase(mailbox.name)
-    before = name.encode() + b": "
-    if not phrase:
-        return before + (address if not mailbox.name else b"<" + address + b">") + b"\r\n"
-    last = len(before + phrase) if b"\n" not in phrase else len(phrase) - phrase.rfind(b"\n")
-    fold = b"\r\n <" if last + len(address) > 74 else b" <"
-    return before + phrase + fold + address + b">\r\n"
+    if not mailbox.name:
+        return name.encode() + b": " + address + b"\r\n"
+    return named_field(name, mailbox.name, address)
+
+
+def named_field(name: str, phrase: str, inside: bytes) -> bytes:
+    """A whole field `name` with a phrase and something in angle brackets, folded, ending in CRLF."""
+    words = _phrase(phrase)
+    before = name.encode() + b": " + words + (b" " if words else b"")
+    fold = b"\r\n " if words and len(before) - before.rfind(b"\n") + len(inside) > 76 else b""
+    return before.rstrip() + (fold or b" ") + b"<" + inside + b">\r\n"
 
 
 def _phrase(name: str) -> bytes:

@@ -21,6 +21,10 @@ _PARAMETER = re.compile(
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CONTINUED = re.compile(r"([^*]+)\*(?:([0-9]{1,3}))?(\*)?")
 _MOST = 2000
+_TOKEN = re.compile(r"[^\x00-\x20\x7f-\uffff()<>@,;:\\\"/\[\]?=*%']+")
+_TOKENS = re.compile(r"[^\x00-\x20\x7f-\uffff()<>@,;:\\\"/\[\]?=]+(?:/[^\x00-\x20\x7f-\uffff()<>@,;:\\\"/\[\]?=]+)?")
+_VALUE_MOST = 60
+_PIECE_MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +96,34 @@ def _joined(numbered: dict[int, tuple[bytes, bool]]) -> str:
             charset = named.decode("latin-1")
         octets += _PERCENT.sub(lambda found: bytes((int(found[1], 16),)), value) if percent else value
     return charsets.tidy(charsets.read(octets, charset))
+
+
+def parameters_field(name: bytes, said: Parameterised) -> bytes:
+    """A whole field with the same word and parameters in ASCII, one a line; what is not ASCII by RFC 2231."""
+    word = said.word if _TOKENS.fullmatch(said.word) else ("text/plain" if name.lower() == b"content-type" else "")
+    if not word:
+        return name + b": attachment\r\n"
+    parts = [f"{name.decode()}: {word}"]
+    for parameter, value in said.parameters:
+        if _TOKEN.fullmatch(parameter):
+            parts += _written(parameter, value)
+    return (";\r\n ".join(parts) + "\r\n").encode("latin-1")
+
+
+def _written(name: str, value: str) -> list[str]:
+    """A parameter, in as many pieces as it needs."""
+    if name == "boundary" or (value.isascii() and len(value) <= _VALUE_MOST):
+        quoted = re.sub(r'(["\\])', r"\\\1", value)
+        return [f'{name}="{quoted}"']
+    octets = value.encode()
+    escaped = [chr(octet) if chr(octet).isalnum() and octet < 128 else f"%{octet:02X}" for octet in octets]
+    pieces, piece = [], "utf-8''"
+    for character in escaped:
+        if len(piece) + len(character) > _PIECE_MOST:
+            pieces.append(piece)
+            piece = ""
+        piece += character
+    pieces.append(piece)
+    if len(pieces) == 1:
+        return [f"{name}*={pieces[0]}"]
+    return [f"{name}*{number}*={piece}" for number, piece in enumerate(pieces)]

@@ -91,22 +91,25 @@ def quoted_printable(octets: bytes) -> bytes:
 
 def _quoted_line(line: bytes) -> bytes:
     """One line in quoted-printable, with soft breaks."""
-    escaped = _TO_QUOTE.sub(lambda found: b"=%02X" % found[0][0], line)
-    if escaped[-1:] in (b" ", b"\t"):
-        escaped = escaped[:-1] + b"=%02X" % escaped[-1]
-    if len(escaped) <= LINE:
-        return escaped
-    return b"=\r\n".join(soft_lines(escaped))
+    quoted = escaped(line)
+    if quoted[-1:] in (b" ", b"\t"):
+        quoted = quoted[:-1] + b"=%02X" % quoted[-1]
+    return quoted if len(quoted) <= LINE else b"=\r\n".join(soft_lines(quoted))
 
 
-def soft_lines(escaped: bytes) -> list[bytes]:
+def escaped(octets: bytes) -> bytes:
+    """`octets` with an escape for everything but printable ASCII, blanks and TABs; line ends too."""
+    return _TO_QUOTE.sub(lambda found: b"=%02X" % found[0][0], octets)
+
+
+def soft_lines(quoted: bytes) -> list[bytes]:
     """Escaped content cut into pieces of at most 75, none in the middle of an escape."""
     lines, at = [], 0
-    while at < len(escaped):
+    while at < len(quoted):
         stop = at + LINE - 1
-        if stop < len(escaped):
-            equals = escaped.rfind(b"=", stop - 2, stop)
+        if stop < len(quoted):
+            equals = quoted.rfind(b"=", stop - 2, stop)
             stop = equals if equals >= 0 else stop
-        lines.append(escaped[at:stop])
+        lines.append(quoted[at:stop])
         at = stop
     return lines

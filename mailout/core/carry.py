@@ -1,0 +1,269 @@
+"""carry -- what SMTP can't carry, encoded anew, once.
+
+Owns     which octets a relay can't be given (RFC 5321 4.5.3.1.6, 4.5.2; RFC 6152), and what is written in their place
+Never    changes what a part decodes to, or touches a part that can go as it is
+Fails    Refused(UNREADABLE) where nothing can be encoded: a boundary, a part's head, an enclosed letter
+
+A part with a NUL, a line over 998 octets, 8-bit for a relay without 8BITMIME, or the encoding "binary" is written in
+quoted-printable or base64, and its Content-Transfer-Encoding says so. What stands before the first part and after the
+last one is shown to nobody and is made harmless.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from .head import Field, first
+from .mime import Part, decoded
+from .naming import called, sentence
+from .problem import Problem
+from .refused import Refused
+from .transfer import LINE, base64_lines, quoted_printable
+
+LINE_MOST = 998
+_UNENCODABLE = ("multipart/", "message/")
+_ESCAPED_MOST = 6
+_SAFE_IN_QP = bytes(octet for octet in range(32, 127) if octet != 61) + b"\r\n\t"
+_NOT_IN_BASE64 = bytes(octet for octet in range(256) if octet > 126 or octet == 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Octets that go out in the place of `body[start:end]`."""
+
+    start: int
+    end: int
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A letter that can be carried: its fields and body, and for each part that was written anew why (by number)."""
+
+    fields: tuple[Field, ...]
+    body: bytes
+    why: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Why, in sentences."""
+        return tuple(why for _, why in self.why)
+
+
+class _Writer:
+    """Collects what must be written anew."""
+
+    def __init__(self, root: Part, body: bytes, eight_bit: bool) -> None:
+        self.root, self.body, self.eight_bit = root, body, eight_bit
+        self.edits: list[Edit] = []
+        self.root_fields: tuple[Field, ...] | None = None
+        self.why: list[tuple[str, str]] = []
+
+    def fault(self, start: int, end: int) -> str:
+        """Why `body[start:end]` can't be carried; "" when it can."""
+        if has_long_line(self.body, start, end):
+            return "a line in it is longer than mail can carry"
+        if self.body.find(b"\0", start, end) >= 0:
+            return "it holds a character that mail can't carry"
+        if not self.eight_bit and not _is_ascii(self.body, start, end):
+            return "your mail provider takes no 8-bit text"
+        return ""
+
+    def write(self, part: Part, why: str, content: bytes, **named: str) -> None:
+        """Write `part` with other content, and other values in its head where `named` gives them."""
+        fields = _renamed(part.fields, named)
+        if part is self.root:
+            self.root_fields = fields
+            self.edits.append(Edit(part.start, part.end, content))
+        else:
+            head = b"".join(_ended(field.raw) for field in fields) + b"\r\n"
+            self.edits.append(Edit(part.head_start, part.end, head + content))
+        self.why.append((part.number, why))
+
+    def relabel(self, part: Part, encoding: str) -> None:
+        """Give a container another name for its encoding, without touching what is in it."""
+        fields = _renamed(part.fields, {"content-transfer-encoding": encoding})
+        if part is self.root:
+            self.root_fields = fields
+        else:
+            head = b"".join(_ended(field.raw) for field in fields) + b"\r\n"
+            self.edits.append(Edit(part.head_start, part.start, head))
+
+
+def carried(fields: tuple[Field, ...], root: Part, body: bytes, *, eight_bit: bool) -> Carried:
+    """The letter as a relay can be given it; the same `body` object when it can go as it is.
+
+    `eight_bit` says whether the relay offers 8BITMIME.
+    """
+    writer = _Writer(root, body, eight_bit)
+    _look(root, writer)
+    return _applied(fields, writer)
+
+
+def rewritten(
+    fields: tuple[Field, ...], root: Part, body: bytes, wanted: tuple[tuple[Part, bytes, str], ...]
+) -> Carried:
+    """The letter with other octets as the content of some text parts: each part, its octets, their charset or ""."""
+    writer = _Writer(root, body, True)
+    for part, octets, charset in wanted:
+        named = {"content-transfer-encoding": "quoted-printable"} | ({"charset": charset} if charset else {})
+        content = quoted_printable(octets)
+        if not charset:
+            named, content = {"content-transfer-encoding": "base64"}, base64_lines(octets)
+        writer.write(part, "", content if part is root else content.removesuffix(b"\r\n"), **named)
+    return _applied(fields, writer)
+
+
+def _applied(fields: tuple[Field, ...], writer: _Writer) -> Carried:
+    """The letter with the collected edits."""
+    if not writer.edits and writer.root_fields is None:
+        return Carried(fields, writer.body)
+    body, at = bytearray(), 0
+    view = memoryview(writer.body)
+    for edit in sorted(writer.edits, key=lambda edit: edit.start):
+        body += view[at : edit.start]
+        body += edit.octets
+        at = edit.end
+    body += view[at:]
+    ended = bytes(body) if body.endswith(b"\r\n") else bytes(body) + b"\r\n"
+    return Carried(writer.root_fields or fields, ended, tuple(writer.why))
+
+
+def _look(part: Part, writer: _Writer) -> None:
+    """Write what is in `part` anew where it must be."""
+    if part is not writer.root and (why := writer.fault(part.head_start, part.start)):
+        raise Refused(Problem.UNREADABLE, f"In the head of {called(part)} {_told(why)}.")
+    if part.is_enclosed:
+        _look_at_enclosed(part, writer)
+    elif part.is_multipart:
+        _look_at_container(part, writer)
+    else:
+        _look_at_leaf(part, writer)
+
+
+def _look_at_enclosed(part: Part, writer: _Writer) -> None:
+    """An enclosed letter can be encoded by nobody (RFC 2046 5.2.1); only the name of its encoding can be put right."""
+    if why := writer.fault(part.start, part.end):
+        raise Refused(Problem.UNREADABLE, f"In the enclosed letter {_told(why)}.")
+    if part.encoding == "binary":
+        writer.relabel(part, "8bit" if writer.eight_bit else "7bit")
+
+
+def _look_at_container(part: Part, writer: _Writer) -> None:
+    """The parts, and what stands between, before and after them."""
+    if part.encoding == "binary" or (part.encoding == "8bit" and not writer.eight_bit):
+        writer.relabel(part, "8bit" if writer.eight_bit else "7bit")
+    at = part.start
+    for child in (*part.children, None):
+        stop = child.head_start if child else part.end
+        if writer.fault(at, stop):
+            writer.edits.append(Edit(at, stop, _harmless(part, writer, at, stop)))
+        if child:
+            _look(child, writer)
+            at = child.end
+
+
+def _look_at_leaf(part: Part, writer: _Writer) -> None:
+    """A part with content of its own."""
+    why = writer.fault(part.start, part.end)
+    if not why and part.encoding == "binary":
+        why = 'it says "binary", which mail can\'t carry'
+    if not why:
+        return
+    if part.type.startswith(_UNENCODABLE):
+        raise Refused(Problem.UNREADABLE, f"In {called(part)} {_told(why)}.")
+    told = f"{sentence(called(part))} was encoded anew, because {why}. It decodes to the same bytes."
+    content, encoding = encoded_anew(part, writer.body)
+    if part is not writer.root:
+        content = content.removesuffix(b"\r\n") if encoding == "base64" else content
+    writer.write(part, told, content, **{"content-transfer-encoding": encoding})
+
+
+def encoded_anew(part: Part, body: bytes) -> tuple[bytes, str]:
+    """The content of a leaf in an encoding that can be carried, and that encoding's name.
+
+    Base64 keeps its letters, whatever else is among them: only its lines are cut anew.
+    """
+    if part.encoding == "base64":
+        letters = body[part.start : part.end].translate(None, _NOT_IN_BASE64)
+        return b"\r\n".join(piece for line in letters.split(b"\r\n") for piece in _cut(line, LINE)), "base64"
+    octets = decoded(part, body)
+    if part.type.startswith("text/"):
+        escaped = len(octets.translate(None, _SAFE_IN_QP))
+        if part.encoding == "quoted-printable" or escaped * _ESCAPED_MOST <= len(octets) + 200:
+            return quoted_printable(octets), "quoted-printable"
+    return base64_lines(octets), "base64"
+
+
+def _cut(line: bytes, most: int) -> list[bytes]:
+    """`line` in pieces of at most `most` octets; as it is when it can be carried."""
+    if len(line) <= LINE_MOST:
+        return [line]
+    return [line[at : at + most] for at in range(0, len(line), most)]
+
+
+def _harmless(part: Part, writer: _Writer, start: int, end: int) -> bytes:
+    """What stands between parts, so that it can be carried; a delimiter that can't be is refused."""
+    mark = b"--" + part.content.get("boundary").rstrip().encode("latin-1")
+    lines = []
+    for line in writer.body[start:end].split(b"\r\n"):
+        fault = len(line) > LINE_MOST or b"\0" in line or not (writer.eight_bit or line.isascii())
+        if fault and line.startswith(mark):
+            raise Refused(Problem.UNREADABLE, "The line between two of the letter's parts can't be carried by mail.")
+        if fault:
+            plain = line.replace(b"\0", b"").decode("ascii", "replace").encode("ascii", "replace")
+            line = b"\r\n ".join(_cut(plain, LINE))
+        lines.append(line)
+    return b"\r\n".join(lines)
+
+
+def has_long_line(octets: bytes, start: int, end: int) -> bool:
+    """Whether a line in `octets[start:end]`, which begins one, has over 998 octets without its CRLF."""
+    at = start
+    while end - at > LINE_MOST:
+        line_end = octets.rfind(b"\n", at, min(end, at + LINE_MOST + 2))
+        if line_end < 0:
+            return True
+        at = line_end + 1
+    return False
+
+
+def _is_ascii(octets: bytes, start: int, end: int) -> bool:
+    """Whether there is no 8-bit in `octets[start:end]`, a megabyte at a time."""
+    step = 1 << 20
+    return all(octets[at : min(at + step, end)].isascii() for at in range(start, end, step))
+
+
+def _renamed(fields: tuple[Field, ...], named: dict[str, str]) -> tuple[Field, ...]:
+    """A part's fields with another transfer encoding, and another charset where one is given."""
+    encoding, charset = named["content-transfer-encoding"], named.get("charset", "")
+    name = b"Content-Transfer-Encoding"
+    new = Field(name.decode().lower(), name + b": " + encoding.encode() + b"\r\n", encoding.encode())
+    kept = [new if field.name == new.name else field for field in fields]
+    kept += [] if first(fields, new.name) else [new]
+    if charset:
+        kept = [_in_charset(field, charset) if field.name == "content-type" else field for field in kept]
+        missing = first(fields, "content-type") is None
+        kept += [_in_charset(_TEXT_PLAIN, charset)] if missing else []
+    return tuple(kept)
+
+
+_TEXT_PLAIN = Field("content-type", b"Content-Type: text/plain\r\n", b"text/plain")
+_CHARSET = re.compile(rb';\s*charset\*?\s*=\s*(?:"[^"]*"|[^;\s]*)', re.IGNORECASE)
+
+
+def _in_charset(field: Field, charset: str) -> Field:
+    """A Content-Type field that names another charset; the rest of it stays as it is."""
+    said = b"charset=" + charset.encode()
+    raw = _CHARSET.sub(b"", field.raw).rstrip(b"; \t\r\n") + b";\r\n " + said + b"\r\n"
+    return replace(field, raw=raw, value=_CHARSET.sub(b"", field.value).rstrip(b"; \t") + b"; " + said)
+
+
+def _ended(raw: bytes) -> bytes:
+    return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+
+
+def _told(why: str) -> str:
+    """The reason in the middle of a sentence that names the place."""
+    return why.replace("in it ", "").replace("it holds", "there is")
