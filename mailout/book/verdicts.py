@@ -187,7 +187,7 @@ def _names(row: Row, columns: Columns) -> tuple[str, str]:
 
 def _fields(row: Row, columns: Columns, headings: Sequence[str]) -> dict[str, str]:
     """What stands in the other columns, by heading; raises Fault where a row has more cells than there are headings."""
-    used = (columns.email, columns.first_name, columns.last_name, columns.name, columns.listed)
+    used = (columns.email, columns.first_name, columns.last_name, columns.name, columns.listed, *columns.left_out)
     fields = {}
     for index, cell in enumerate(row.cells):
         if index in used or not cell.strip():
