@@ -39,7 +39,10 @@ _NAMES = (WORDS["first"], WORDS["last"], WORDS["name"])
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Which column (from 0) is what; None: none is. `listed` says yes or no for the list `list_id`."""
+    """Which column (from 0) is what; None: none is. `listed` says yes or no for the list `list_id`.
+
+    What stands in other columns is kept as the customer's own fields, but for the columns that are `left_out`.
+    """
 
     email: int
     first_name: int | None = None
@@ -48,6 +51,7 @@ class Mapping:
     listed: int | None = None
     list_id: int | None = None
     has_headings: bool = True
+    left_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +171,10 @@ def _most_addresses(body: Sequence[Row], width: int) -> int | None:
 def _says_yes_or_no(body: Sequence[Row], index: int) -> bool:
     """Whether nothing but yes and no stands in a column."""
     try:
-        return any([said_yes(row.cells[index]) is not None for row in body if index < len(row.cells)])
+        said = [said_yes(row.cells[index]) for row in body if index < len(row.cells)]
     except ValueError:
         return False
+    return any(word is not None for word in said)
 
 
 def _samples(body: Sequence[Row], index: int) -> tuple[str, ...]:
