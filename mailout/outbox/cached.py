@@ -24,8 +24,8 @@ from typing import Any
 
 from ..core import compose
 from ..core.compose import Personal, Prepared
-from ..core.line import Kind
 from ..core.mailbox import Mailbox, mailbox_field
+from ..core.splice import Kind
 
 MAGIC = b"Mailout prepared letter 1\n"
 BLOCK = 1 << 20
@@ -45,7 +45,10 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """A prepared letter, ready to be sent from. `segments` are shared octets, or what each copy has of its own."""
+    """A prepared letter, ready to be sent from. `segments` are shared octets, or what each copy has of its own.
+
+    `kept_whole`: nothing of the letter had to be encoded anew.
+    """
 
     head: tuple[bytes | Gap, ...]
     segments: tuple[memoryview | Personal, ...]
@@ -138,7 +141,7 @@ def head_with_gaps(prepared: Prepared) -> list[bytes | Gap]:
         _ADDRESS.encode(): ADDRESS,
     }
     parts = re.split(b"(" + b"|".join(map(re.escape, gaps)) + b")", whole)
-    return [gaps[part] if part in gaps else part for part in parts]
+    return [gaps.get(part, part) for part in parts]
 
 
 def read(path: Path) -> Cached:
@@ -180,8 +183,9 @@ def _packed(segment: Personal) -> dict[str, Any]:
 
 def _unpacked(told: dict[str, Any]) -> Personal:
     """The personal segment that was packed; TypeError when its form is not today's any more."""
-    values = {name: _octets(v["octets"]) if isinstance(v, dict) else v for name, v in told.items()}
-    return Personal(**values | {"kind": Kind(values["kind"])})
+    values: dict[str, Any] = {name: _octets(v["octets"]) if isinstance(v, dict) else v for name, v in told.items()}
+    values["kind"] = Kind(values["kind"])
+    return Personal(**values)
 
 
 def _text(octets: bytes) -> str:

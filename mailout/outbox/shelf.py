@@ -20,7 +20,6 @@ from pathlib import Path
 from flask import current_app
 from sqlalchemy import select
 
-from ..book import users
 from ..core import compose, own
 from ..core import letter as letters
 from ..core.compose import Circumstances, Prepared, Refused
@@ -28,13 +27,17 @@ from ..core.mailbox import Mailbox, mailbox_field, written_address
 from ..core.problem import Problem
 from ..current import secret, settings
 from ..models import LetterBytes, Mailout, Notice, Setting, db
-from ..wires.smtp import Copy, Piece
+from ..wires.smtp import Copy
+from ..wires.smtp_line import Piece
 from ..wires.smtp_open import Abilities
 from .cached import ADDRESS, MESSAGE_ID, TO, URL, Cached, Unreadable, read, stuffed, write
 from .ledger import Claimed
 
 #: The row of Setting that remembers what the relay could not carry when we last met it.
 RELAY = "relay without 8BITMIME"
+
+#: The unsubscribe line of a list that has no wording of its own.
+LINE = "Leave this list"
 
 log = logging.getLogger(__name__)
 
@@ -110,9 +113,10 @@ class Shelf:
             URL: link.encode(),
             ADDRESS: self._own.unsubscribe_address(token).encode(),
         }
-        pieces: list[Piece] = [b"".join([part if type(part) is bytes else gaps[part] for part in letter.head])]
+        head = b"".join([part if isinstance(part, bytes) else gaps[part] for part in letter.head])
+        pieces: list[Piece] = [head]
         for segment in letter.segments:
-            if type(segment) is memoryview:
+            if isinstance(segment, memoryview):
                 pieces.append(segment)
             else:
                 pieces.append(stuffed(compose.personal(segment, link), ended=True))
@@ -177,31 +181,30 @@ def store(mailout_id: int, prepared: Prepared) -> None:
 def circumstances(
     row: Mailout,
     *,
-    author_is_user: bool,
+    author_known: bool,
     received_at: datetime,
     secret_words: tuple[str, ...],
-    max_bytes: int,
     eight_bit: bool | None = None,
 ) -> Circumstances:
     """What of the installation, the list and the mail-out its copies depend on.
 
-    `eight_bit`: whether the relay has 8BITMIME; None for what is remembered of it.
+    `author_known`: the author is an active user. `eight_bit`: whether the relay has 8BITMIME; None for what is
+    remembered of it.
     """
     about = settings()
     return Circumstances(
         own=about.own,
         secret_words=secret_words,
         from_policy=about.from_policy,
-        aligned_domains=about.aligned_domains,
-        author_is_user=author_is_user,
+        aligned_domains=tuple(about.aligned_domains),
+        author_is_user=author_known,
         received_at=received_at,
-        list_id=str(row.list_id),
+        list_id=row.list_id,
         list_name=row.list.name,
-        line=row.list.unsubscribe_wording or compose.LINE if row.list.unsubscribe_line else "",
+        line=(row.list.unsubscribe_wording or LINE) if row.list.unsubscribe_line else "",
         organisation_name=about.organisation_name,
         organisation_address=about.organisation_address,
         eight_bit=relay_takes_eight_bit() if eight_bit is None else eight_bit,
-        max_bytes=max_bytes,
     )
 
 
@@ -219,10 +222,9 @@ def _prepared_again(row: Mailout, *, eight_bit: bool) -> Prepared:
     key = own.make_key(settings().secret_key, row.id, row.key_nonce)
     about = circumstances(
         row,
-        author_is_user=bool(row.author) and users.user_of_address(row.author) is not None,
+        author_known=row.author_known,
         received_at=row.received_at or row.created_at,
         secret_words=(key, settings().own.key_address(key, row.list.name)),
-        max_bytes=len(raw),
         eight_bit=eight_bit,
     )
     try:
