@@ -6,9 +6,10 @@ Never    changes an entry
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, render_template, request, url_for
-from sqlalchemy import func, select
-from sqlalchemy.sql import Select
+from sqlalchemy import Select, func, select
 
 from ..models import JournalEntry, db
 from . import asking
@@ -39,7 +40,7 @@ def index() -> str:
     found = _found(asking.query(), what)
     total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
     page = found.order_by(JournalEntry.id.desc()).limit(SIZE).offset((asking.page() - 1) * SIZE)
-    more = {"q": asking.query() or None, "what": what or None}
+    more: dict[str, Any] = {"q": asking.query() or None, "what": what or None}
     return render_template(
         "audit/index.html",
         rows=db.session.scalars(page).all(),
@@ -54,7 +55,7 @@ def index() -> str:
     )
 
 
-def _found(query: str, what: str) -> Select[tuple[JournalEntry]]:
+def _found(query: str, what: str) -> Select[JournalEntry]:
     """The entries of a group that have all words of `query` somewhere."""
     found = select(JournalEntry)
     if what:

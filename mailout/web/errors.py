@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -78,7 +77,8 @@ def _render(template: str, words: Words) -> str:
     """The template; the bare words where even that fails (the database may be what is broken)."""
     try:
         return render_template(template, words=words)
-    except SQLAlchemyError:
+    except Exception:
+        # a page that says what went wrong must not go wrong itself
         log.exception("no page for an error")
         return f"{words.heading}. {words.text}"
 

@@ -22,7 +22,10 @@ from .security import limiter
 
 blueprint = Blueprint("first_run", __name__)
 
-NO_CODE = "That code works no more: its hour is over, or it was wrong five times. Start Mailout again and it prints a new one."
+NO_CODE = (
+    "That code works no more: its hour is over, or it was wrong five times. Start Mailout again, and it prints a "
+    "new one."
+)
 
 
 @blueprint.get("/first-run")

@@ -7,9 +7,10 @@ Fails    LookupError (404) for a letter that there is not, or whose bytes are no
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, render_template, request, url_for
-from sqlalchemy import func, select
-from sqlalchemy.sql import Select
+from sqlalchemy import Select, func, select
 
 from ..core import encoded, head, mime
 from ..models import Letter, LetterBytes, Mailout, db
@@ -44,7 +45,7 @@ def index() -> str:
     found = _found(asking.query(), verdict if verdict in VERDICTS else "")
     total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
     rows = db.session.scalars(found.order_by(Letter.id.desc()).limit(SIZE).offset((asking.page() - 1) * SIZE)).all()
-    more = {"q": asking.query() or None, "verdict": verdict or None}
+    more: dict[str, Any] = {"q": asking.query() or None, "verdict": verdict or None}
     return render_template(
         "inbox/index.html",
         rows=rows,
@@ -59,7 +60,7 @@ def index() -> str:
     )
 
 
-def _found(query: str, verdict: str) -> Select[tuple[Letter]]:
+def _found(query: str, verdict: str) -> Select[Letter]:
     """The letters whose author, subject or reason has `query` in it, and that were `verdict`."""
     found = select(Letter)
     if verdict:

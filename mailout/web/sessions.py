@@ -43,10 +43,10 @@ class Visitor:
 def remember(app: Flask) -> None:
     """Have `app` know who is signed in."""
     manager.init_app(app)
+    manager.user_loader(_visitor)
     app.before_request(_touch)
 
 
-@manager.user_loader
 def _visitor(secret: str) -> Visitor | None:
     """The living session of that secret, if its user may still come in."""
     row = sessions.find(secret, asking.now())

@@ -49,7 +49,7 @@ def serve(app: Flask, folder: Path) -> None:
 
 def _answer(file: File) -> Response:
     """The file, compressed where the browser takes it."""
-    pack = bool(file.packed) and "gzip" in request.accept_encodings
+    pack = bool(file.packed) and request.accept_encodings.quality("gzip") > 0
     answer = Response(file.packed if pack else file.raw, content_type=file.type)
     if pack:
         answer.content_encoding = "gzip"
@@ -59,7 +59,8 @@ def _answer(file: File) -> Response:
     kept = request.args.get("v") == file.version
     answer.cache_control.public, answer.cache_control.immutable = True, kept
     answer.cache_control.max_age = YEAR if kept else 0
-    return answer.make_conditional(request)
+    answer.make_conditional(request)
+    return answer
 
 
 def _find(folder: Path, filename: str) -> File:

@@ -73,5 +73,5 @@ class Throttle:
         found = self._of(key, now)
         if found.times < free:
             return timedelta()
-        length = min(FIRST * 2 ** min(found.times - free, 10), LONGEST)
+        length = min(FIRST * (1 << min(found.times - free, 10)), LONGEST)
         return max(found.at + length - now, timedelta())

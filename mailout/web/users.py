@@ -52,9 +52,9 @@ def invite() -> str:
 def send_invitation() -> Response | tuple[str, int]:
     """Make the account and mail its link."""
     email, name, now = asking.text("email", 254), asking.text("name"), asking.now()
-    may = {"administrator": "administrator" in request.form, "may_send": "may_send" in request.form}
+    administrator, may_send = "administrator" in request.form, "may_send" in request.form
     try:
-        user = users.create(email, name, **may, actor=asking.actor(), now=now)
+        user = users.create(email, name, administrator=administrator, may_send=may_send, actor=asking.actor(), now=now)
     except Fault as fault:
         db.session.rollback()
         return _form({"name" if not name else "email": str(fault)}), 422
