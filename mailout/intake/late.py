@@ -22,7 +22,6 @@ from ..core.compose import Prepared, Refused
 from ..core.fault import Fault
 from ..core.problem import Problem
 from ..core.refusals import ERRORS
-from ..current import settings
 from ..journal import Actor, note
 from ..models import Letter, LetterBytes, Mailout, User, db
 from ..outbox import queue, shelf
@@ -98,6 +97,7 @@ def _mailout(late: Late, user: User, now: datetime) -> Mailout:
         letter_id=late.letter.id,
         received_at=late.letter.received_at,
         author=author[:320],
+        author_known=_is_known(author),
         subject=late.prepared.subject,
         seal=late.prepared.seal.as_json(),
         changes="\n".join(late.prepared.changes),
@@ -113,8 +113,11 @@ def _circumstances(row: Mailout, letter: Letter, read: reading.Letter) -> compos
     author = read.author.address if read.author else ""
     return shelf.circumstances(
         row,
-        author_is_user=bool(author) and users.user_of_address(author) is not None,
+        author_known=_is_known(author),
         received_at=letter.received_at,
         secret_words=("*" * own.KEY_LENGTH,),
-        max_bytes=settings().max_message_bytes,
     )
+
+
+def _is_known(author: str) -> bool:
+    return bool(author) and users.user_of_address(author) is not None

@@ -123,7 +123,7 @@ def _circumstances(row: Mailout, arrived: Arrived, received: datetime) -> Circum
         size=arrived.row.size if not arrived.row.whole else arrived.read.raw_size,
         most_bytes=settings().max_message_bytes if arrived.row.whole else 0,
         check_first=row.check_first,
-        author_is_user=users.user_of_address(arrived.author) is not None if arrived.author else False,
+        author_is_user=_is_known(arrived),
         has_author=bool(arrived.author),
         is_reply=arrived.read.is_reply,
         key_alone=settings().sender_policy == "key",
@@ -141,14 +141,17 @@ def _is_same(row: Mailout, arrived: Arrived) -> bool:
 
 def copy_circumstances(row: Mailout, arrived: Arrived, received: datetime) -> compose.Circumstances:
     """What of the installation, the list and the mail-out its copies depend on."""
-    own_settings, author = settings(), arrived.author
     return shelf.circumstances(
         row,
-        author_is_user=bool(author) and users.user_of_address(author) is not None,
+        author_known=_is_known(arrived),
         received_at=received,
         secret_words=(_key(row), key_address(row)),
-        max_bytes=own_settings.max_message_bytes,
     )
+
+
+def _is_known(arrived: Arrived) -> bool:
+    """Whether the letter says that it is from an active user."""
+    return bool(arrived.author) and users.user_of_address(arrived.author) is not None
 
 
 def _accept(
@@ -190,6 +193,7 @@ def _take_letter(row: Mailout, arrived: Arrived, prepared: Prepared, received: d
             letter_id=arrived.row.id,
             received_at=received,
             author=arrived.author[:320],
+            author_known=_is_known(arrived),
             subject=prepared.subject,
             seal=prepared.seal.as_json(),
             changes="\n".join(prepared.changes),

@@ -17,10 +17,10 @@ from sqlalchemy import func, select
 
 from ..book import users
 from ..core import completion, notices, refusals, sheet
+from ..core import seal as seals
 from ..core.completion import Outcome
 from ..core.notices import NAMED, Attachment, Occasion, Row, Written
 from ..core.problem import Problem
-from ..core.seal import Seal
 from ..core.spoken import dated
 from ..current import settings
 from ..models import Letter, LetterBytes, Mailout, Notice, Recipient, User, db
@@ -54,13 +54,25 @@ def _complete(row: Mailout, about: Occasion, follow_up: bool) -> Written:
         counts=queue.counts(row.id),
         rows=_rows(itertools.islice(_worst_first(row.id), NAMED)),
         changes=row.changes,
-        seal=Seal.from_json(row.seal).words() if row.seal else "",
+        seal=_seal_words(row),
         cancelled=row.cancelled_at is not None,
         follow_up=follow_up,
     )
     written = completion.complete(about, outcome)
     file = Attachment("recipients.csv", "text/csv", recipients_csv(row.id).encode())
     return Written(written.subject, written.text, written.answers, written.references, (file,))
+
+
+def _seal_words(row: Mailout) -> str:
+    """Whether what went out is what was written."""
+    seal = seals.from_json(row.seal)
+    if not seal.parts:
+        return ""
+    if seal.identical:
+        return f"What went out is identical to what you wrote: {seal.words()}."
+    if seal.untouched:
+        return f"What went out is identical to what you wrote but for the line at the end of the text: {seal.words()}."
+    return f"What went out: {seal.words()}. Not all of it could go as you wrote it:"
 
 
 def _worst_first(mailout_id: int) -> Iterable[progress.Line]:
