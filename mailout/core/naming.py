@@ -57,8 +57,8 @@ def nouns(part: Part) -> tuple[str, str]:
     kind = part.type
     if kind in ("application/octet-stream", "application/x-unknown"):
         kind = _BY_ENDING.get(part.filename.rpartition(".")[2].lower(), kind)
-    if kind in ("text/plain", "text/html") and part.disposition == "attachment":
-        return _FILE
+    if kind in ("text/plain", "text/html") and (part.disposition == "attachment" or part.filename):
+        return ("text file", "text files") if kind == "text/plain" else ("HTML file", "HTML files")
     return _NOUNS.get(kind) or _NOUNS.get(kind.partition("/")[0], _FILE)
 
 
