@@ -100,7 +100,8 @@ class Prepared:
     """A letter ready to be copied. A copy is `copy_head` and then the segments, in order.
 
     `head` are the shared fields. `holds` are reasons to wait for a person, `changes` what differs from the letter, in
-    sentences. `from_name` and `from_address` are what recipients see.
+    sentences. `from_name` and `from_address` are what recipients see. `kept_whole`: nothing was encoded anew to be
+    carried.
     """
 
     head: bytes
@@ -114,6 +115,7 @@ class Prepared:
     holds: tuple[Problem, ...]
     changes: tuple[str, ...]
     seal: Seal
+    kept_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,8 @@ def prepare(letter: Written, about: Circumstances) -> Prepared:
     """`letter` as all its copies will be; raises Refused when it can't be copied."""
     root = _tree(letter.fields, letter.body)
     kind = nature(root, letter.body)
-    draft = _carried(_Draft(letter.fields, letter.body, root), about)
-    holds = _holds(letter, kind, draft)
-    draft, splices = (draft, ()) if kind.closed or not about.line else _lined(draft, about)
+    carried = _carried(_Draft(letter.fields, letter.body, root), about)
+    draft, splices = (carried, ()) if kind.closed or not about.line else _lined(carried, about)
     head = _head(letter, draft, about)
     octets = head.octets + _list_fields(about)
     secret = gate.secrets(about.secret_words, about.other_addresses)
@@ -150,9 +151,10 @@ def prepare(letter: Written, about: Circumstances) -> Prepared:
         subject=head.subject,
         from_name=head.author.name,
         from_address=head.author.address,
-        holds=holds,
+        holds=_holds(letter, kind, carried),
         changes=(*head.changes, *draft.changes, *_about_the_line(kind, about, splices)),
         seal=_seal(letter, root, draft, splices),
+        kept_whole=carried.body is letter.body and carried.fields is letter.fields,
     )
 
 

@@ -36,7 +36,7 @@ _ANY_TAG = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
+class Attachment:
     """A file that came with the letter; `size` in octets, as it is when saved."""
 
     name: str
@@ -52,8 +52,8 @@ class Preview:
     from_: str
     text: str
     html: str
-    pictures: tuple[Attached, ...]
-    attachments: tuple[Attached, ...]
+    pictures: tuple[Attachment, ...]
+    attachments: tuple[Attachment, ...]
 
 
 def preview(fields: tuple[Field, ...], body: bytes) -> Preview:
@@ -132,10 +132,10 @@ class _Shown:
                 return f"data:{kind};base64,{base64.b64encode(octets).decode()}" if self.room >= 0 else ""
         return ""
 
-    def listed(self, *, pictures: bool) -> list[Attached]:
+    def listed(self, *, pictures: bool) -> list[Attachment]:
         """The files of the letter: those that are pictures, or the others."""
         return [
-            Attached(part.filename, len(decoded(part, self.body)), part.type)
+            Attachment(part.filename, len(decoded(part, self.body)), part.type)
             for part in leaves(self.root)
             if (
                 part.type.startswith("image/") is pictures
