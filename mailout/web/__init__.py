@@ -20,7 +20,7 @@ from ..settings import Settings
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: Every module that has pages; each has its `blueprint`.
-BLUEPRINTS = ["auth", "first_run", "profile", "support", "help", "users", "system", "inbox", "audit", "health", "mailouts", "recipients", "draft", "preview", "presses", "late", "sandbox_mail", "customers", "switches", "customer", "lists", "importing", "public"]
+BLUEPRINTS = ["auth", "first_run", "profile", "support", "help", "users", "system", "inbox", "audit", "health", "mailouts", "recipients", "draft", "preview", "presses", "late", "sandbox_mail", "customers", "switches", "customer", "lists", "importing", "imports", "public"]
 
 
 def create_app(settings: Settings | None = None) -> Flask:

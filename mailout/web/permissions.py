@@ -116,6 +116,15 @@ RULES: dict[str, Rule] = {
     "customer.suppress": SIGNED_IN,
     "customer.unsuppress": ADMINISTRATOR,
     "customer.delete": SENDS,
+    "importing.index": SENDS,
+    "importing.upload": SENDS,
+    "importing.show": SENDS,
+    "importing.progress": SENDS,
+    "importing.match": SENDS,
+    "importing.apply": SENDS,
+    "imports.show": SENDS,
+    "imports.refused": SENDS,
+    "imports.undo": SENDS,
     # lists
     "lists.index": SIGNED_IN,
     "lists.new": SENDS,
@@ -135,7 +144,7 @@ RULES: dict[str, Rule] = {
 }
 
 #: What a page that lies open asks by itself. It does not keep a session alive.
-POLLS: frozenset[str] = frozenset({"mailouts.panel", "mailouts.strip"})
+POLLS: frozenset[str] = frozenset({"mailouts.panel", "mailouts.strip", "importing.progress"})
 
 #: Where a user may go who must choose a password first.
 BEFORE_PASSWORD = frozenset(
