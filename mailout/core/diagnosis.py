@@ -63,7 +63,7 @@ _NOISE = re.compile(
 #: Reasons of Exchange and of Oracle that look like the names of hosts.
 _DOTTED = re.compile(r"\b(resolver\.\w+|err|storedrv)\.")
 
-_WHO = r"(?:users?|recipients?|mailbox(?:es)?|accounts?|address(?:es)?|alias|addressee|local.?part|e?-?mail.?box|name)"
+_WHO = r"(?:users?|recipients?|mailbox(?:es)?|accounts?|address(?:es)?|alias|addressee|local.?part|e?-?mail.?box)"
 _NOT_THERE = (
     r"(?:unknown|not (?:be )?(?:found|known|exists?|recogni[sz]ed|listed|valid|local|our customer|located)"
     r"|(?:does|do|did|could)(?: not|n'?t) (?:exist|match)|has ?n'?t|invalid|undeliverable|non.?existent|unavailable)"
@@ -138,7 +138,7 @@ _BY_WORDS: tuple[tuple[Cause, re.Pattern[str]], ...] = (
             not (?:an? )?(?:open )?relay|we do(?: not|n't) relay
         """),
     ),
-    (Cause.UNREACHABLE, one_of("try again later|temporar(?:y|ily)|deferred|please retry")),
+    (Cause.UNREACHABLE, one_of("try again|temporar(?:y|ily)|deferred|please retry")),
     (
         Cause.CLOSED,
         one_of(rf"""

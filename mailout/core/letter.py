@@ -114,12 +114,14 @@ def _cut(raw: bytes) -> tuple[tuple[Field, ...], bytes]:
     if b"\n" not in raw or not _BARE_CR.search(raw):
         return head.cut(head.canonical(raw))
     fields, body = head.cut(head.canonical(raw.replace(b"\r\n", b"\n").replace(b"\r", b" ")))
+    if not body:
+        return fields, b""
     in_body = body.count(b"\n") - (not raw.endswith(b"\n"))
     start = 0
     for _ in range(raw.count(b"\n") - in_body):
         start = raw.index(b"\n", start) + 1
     true = raw[start:].replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
-    return fields, true if true.endswith(b"\r\n") or not true else true + b"\r\n"
+    return fields, true if true.endswith(b"\r\n") else true + b"\r\n"
 
 
 def _value(fields: tuple[Field, ...], name: str) -> bytes:
