@@ -21,6 +21,8 @@ from ..models import Mailbox, changed, db
 from ..settings import Settings
 from ..wires.tls import Server
 
+NO_MAILBOX = "There is no mailbox: the sandbox is not running, and POP3_HOST is not set."
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -41,7 +43,7 @@ class Standing:
 def server(settings: Settings) -> Server:
     """The mailbox's server. Raises Fault when there is none: the sandbox does not run."""
     if settings.pop3 is None:
-        raise Fault("There is no mailbox: the sandbox is not running, and POP3_HOST is not set.")
+        raise Fault(NO_MAILBOX)
     return settings.pop3
 
 

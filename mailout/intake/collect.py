@@ -70,6 +70,9 @@ def poll(settings: Settings, now: Callable[[], datetime], *, at_once: bool = Fal
     A mailbox that refused us is left alone until `Pulse.again_at`, and one that another process reads is left to it;
     with `at_once` it is tried all the same, after a wait of some seconds if need be.
     """
+    if settings.pop3 is None:
+        pulse.ill(pulse.MAILBOX, adoption.NO_MAILBOX, now())
+        return Polled(trouble=adoption.NO_MAILBOX)
     known = pulse.of(pulse.MAILBOX)
     if known.again_at is not None and now() < known.again_at and not at_once:
         return Polled(trouble=known.trouble)

@@ -20,13 +20,14 @@ MAILBOX = f"mailout@{DOMAIN}"
 PASSWORD = "sandbox"
 GONE = f"gone@{DOMAIN}"
 HOST = "127.0.0.1"
+PORTS = "ports.json"
 
 #: How long a process that was told of a sandbox (SANDBOX=1) waits for it to come up.
 WAIT_SECONDS = 10.0
 
 
 def servers(settings: Settings) -> tuple[Server, Server] | None:
-    """The sandbox's POP3 and SMTP server; None with real servers, and when no sandbox was ever started."""
+    """The sandbox's POP3 and SMTP server; None with real servers, and when no sandbox runs."""
     if not settings.sandbox:
         return None
     until = time.monotonic() + (WAIT_SECONDS if is_asked_for() else 0)
@@ -43,7 +44,7 @@ def is_asked_for() -> bool:
 def _read(settings: Settings) -> tuple[Server, Server] | None:
     """What `ports.json` says."""
     try:
-        ports = json.loads((settings.instance_dir / "ports.json").read_text())
+        ports = json.loads((settings.instance_dir / PORTS).read_text())
         pop3, smtp = int(ports["pop3"]), int(ports["smtp"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from .. import settings
-from . import process
+from . import listening
 
 
 def main() -> int:
@@ -18,7 +18,7 @@ def main() -> int:
     if not found.sandbox:
         print("POP3_HOST and SMTP_HOST are set: there is no sandbox beside real servers.", file=sys.stderr)
         return 1
-    process.serve(found)
+    listening.serve(found)
     return 0
 
 

@@ -371,8 +371,9 @@ def test_what_can_not_be_reached_is_not_adopted(app: Flask, settings: Settings, 
 def test_without_a_mailbox_it_says_so(app: Flask, settings: Settings, clock: Clock) -> None:
     there = dataclasses.replace(settings, pop3=None)
 
+    assert "no mailbox" in collect.poll(there, clock).trouble
     with pytest.raises(Fault, match="no mailbox"):
-        collect.poll(there, clock)
+        collect.adopt(there, clock)
 
 
 def test_a_wrong_password_is_tried_more_and_more_seldom(

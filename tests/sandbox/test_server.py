@@ -163,7 +163,7 @@ def test_it_stops_when_it_is_told_to_and_when_who_started_it_is_gone(tmp_path: P
     place = mailout_settings.read({"INSTANCE_DIR": str(tmp_path)})
     starter = (
         "import sys; from mailout import settings; from mailout.sandbox import maildirs, process; "
-        "print(process.start(settings.read()).pid, flush=True)"
+        "found = settings.read(); child = process.start(found); print(process.wait(found, child)[0].port)"
     )
     environment = {**os.environ, "INSTANCE_DIR": str(tmp_path)}
     for name in ("POP3_HOST", "SMTP_HOST"):
@@ -171,13 +171,11 @@ def test_it_stops_when_it_is_told_to_and_when_who_started_it_is_gone(tmp_path: P
 
     told = subprocess.run([sys.executable, "-c", starter], env=environment, capture_output=True, timeout=20, check=True)
 
-    assert int(told.stdout) > 1
-    pair = sandbox.servers(place)
-    assert pair is not None
-    until = time.monotonic() + 10
-    while _answers(pair[0].port) and time.monotonic() < until:
+    port, until = int(told.stdout), time.monotonic() + 10
+    while _answers(port) and time.monotonic() < until:
         time.sleep(0.1)
-    assert not _answers(pair[0].port)
+    assert not _answers(port)
+    assert sandbox.servers(place) is None
     child = process.start(place)
     child.send_signal(signal.SIGTERM)
     assert child.wait(10) == 0
