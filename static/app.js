@@ -40,6 +40,14 @@ document.addEventListener("htmx:after:request", () => {
   document.getElementById("lost")?.remove();
 });
 
+/* A switch that could not be saved goes back to where it was. */
+const back = (event) => {
+  const pressed = event.detail.ctx.sourceElement;
+  if (pressed?.matches?.("input.switch")) pressed.checked = !pressed.checked;
+};
+document.addEventListener("htmx:error", back);
+document.addEventListener("htmx:response:error", back);
+
 /* Copy buttons: <button data-copy="text">; the word on the button says that it is done. */
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");

@@ -96,7 +96,7 @@ def look(settings: Settings, now: datetime) -> Checkup:
             Section(
                 "machine",
                 "This machine",
-                f"Mailout {version()}. Times are those of {words.zone_name()}",
+                f"Mailout {version()}",
                 tuple(_machine(settings, now)),
             ),
         ),
@@ -153,7 +153,7 @@ def _spool() -> Iterable[Line]:
         yield Line(
             "look",
             f"{things(left['quarantined'], 'letter')} could not be handled",
-            "They are kept. The Inbox log says why.",
+            "Kept as it came. The Inbox log says why.",
         )
 
 
@@ -228,19 +228,9 @@ def _disk(folder: Path) -> Line:
         free = shutil.disk_usage(folder).free
     except OSError:
         return Line("look", "Disk", f"How much room {folder} has can't be found out")
+    room = f"{free / 1e9:,.1f} GB free"
     if free < NEARLY_NONE:
-        return Line(
-            "bad",
-            "The disk is nearly full",
-            "Letters wait at your mailbox until there is room.",
-            f"{size(free)} free",
-            True,
-        )
+        return Line("bad", "The disk is nearly full", "Letters wait at your mailbox until there is room.", room, True)
     if free < LITTLE:
-        return Line("look", "The disk fills up", "Make room before it is full.", f"{size(free)} free")
-    return Line(
-        "good",
-        "Disk",
-        f"Enough for about {number(free // 2_000_000 // 100 * 100)} more letters of 2 MB",
-        f"{size(free)} free",
-    )
+        return Line("look", "The disk fills up", "Make room before it is full.", room)
+    return Line("good", "Disk", f"Enough for about {number(free // 200_000_000 * 100)} more letters of 2 MB", room)

@@ -80,7 +80,8 @@ def show(name: str) -> str:
 
 def _figures() -> dict[str, object]:
     """What the pages take from the product, so that they say the same as it does."""
-    return {"settings": settings(), "errors": ERRORS, "holding": HOLDING}
+    lifetime = f"{settings().key_lifetime.total_seconds() / 3600:,.4g} hours"
+    return {"settings": settings(), "key_lifetime": lifetime, "errors": ERRORS, "holding": HOLDING}
 
 
 def _search(query: str) -> list[Hit]:
