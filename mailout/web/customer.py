@@ -14,9 +14,10 @@ from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, history, lists, places, suppression
+from ..book.history import HistoryLine
 from ..core.fault import Fault
 from ..models import Customer, Suppressed, db
-from . import asking, switches
+from . import asking, outcome, switches
 from .permissions import ADMINISTRATOR, SENDS, allows
 
 blueprint = Blueprint("customer", __name__)
@@ -26,6 +27,14 @@ FEW, MOST = 5, 200
 REASON_LEAST, REASON_MOST = 3, 500
 #: What a page of a customer can ask to be confirmed, and what permission that takes.
 ASKED = {"delete": SENDS, "stop": None, "start": ADMINISTRATOR, "back": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """A letter, what became of this customer's copy, and why in a sentence."""
+
+    line: HistoryLine
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +163,18 @@ def delete(customer_id: int) -> AnyResponse:
     return asking.go(url_for("customers.index"))
 
 
+def _letter(line: HistoryLine) -> Got:
+    """A letter with the reason as a sentence: what a server said stands between quotation marks."""
+    if not line.why:
+        return Got(line, "")
+    if line.state in ("skipped", history.NOT_IN_IT):
+        words = outcome.reason_words(line.why)
+        return Got(line, f"{words[:1].upper()}{words[1:]}.")
+    if line.state == "uncertain":
+        return Got(line, "The line broke at the last word. Nobody sent it again.")
+    return Got(line, ("No bounce since. " if line.state == "sent" else "") + f"“{line.why}”")
+
+
 def _reason() -> str:
     """The reason that the form gives; "" when it is too short to be one."""
     reason = asking.text("reason", REASON_MOST)
@@ -166,7 +187,7 @@ def _page(customer: Customer, asked: str = "", fault: str = "") -> str:
     rule = ASKED.get(asked)
     may = asked in ASKED and (rule is None or allows(rule, asking.who()))
     most = MOST if "all" in request.args else FEW
-    letters = history.letters(customer.id, most + 1)
+    letters = [_letter(line) for line in history.letters(customer.id, most + 1)]
     return render_template(
         "customers/customer.html",
         customer=customer,

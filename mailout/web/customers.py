@@ -17,9 +17,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, exporting, foresee, lists, places, tally
 from ..core.fault import Fault
+from ..core.spoken import things
 from ..journal import note
 from ..models import MailingList, Place, db
-from . import asking, finding, switches, words
+from . import asking, finding, switches
 from .finding import Finding
 
 blueprint = Blueprint("customers", __name__)
@@ -98,7 +99,7 @@ def bulk() -> AnyResponse:
         raise Fault("Search or filter first, then say what to do with those that match.")
     matching = chosen.foreseen.total
     if str(matching) != request.form.get("count"):
-        flash(f"{words.many(matching, 'customer')} match now. Look at the figures again, then press.", "look")
+        flash(f"{things(matching, 'customer')} match now. Look at the figures again, then press.", "look")
         return asking.go(_address(wanted, do=request.form["do"], to=chosen.list.id))
     ids, mark = customers.ids(wanted.search), places.new_mark()
     changed = places.bulk(ids, chosen.list.id, chosen.place, mark=mark, actor=asking.actor(), now=asking.now())
@@ -115,7 +116,7 @@ def undo_bulk() -> AnyResponse:
         raise Fault("There is nothing to undo.")
     back = places.undo(mark, actor=asking.actor(), now=asking.now())
     db.session.commit()
-    flash(f"Undone: {words.many(back, 'customer')} stand where they stood before.", "good")
+    flash(f"Undone: {things(back, 'customer')} stand where they stood before.", "good")
     return asking.go(_address(finding.read(request.form)))
 
 
@@ -130,7 +131,7 @@ def _bulk_said(chosen: Bulk, changed: int) -> str:
     did = "included in" if chosen.place is Place.INCLUDED else "excluded from"
     rest = chosen.foreseen.total - changed
     stay = f" The other {rest:,} stay as they were." if rest > 0 and changed else ""
-    return f"{words.many(changed, 'customer')} newly {did} {chosen.list.name}.{stay}"
+    return f"{things(changed, 'customer')} newly {did} {chosen.list.name}.{stay}"
 
 
 @blueprint.post("/customers/export")

@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, lists, places, standing
 from ..core.fault import Fault
+from ..core.spoken import things
 from ..models import Customer, MailingList, Place, db
 from . import asking, finding, words
 
@@ -78,10 +79,11 @@ def one(customer_id: int, list_id: int) -> AnyResponse:
     except Fault as fault:
         db.session.rollback()
         refusal = str(fault)
-    said = refusal or _said(customer, of, wanted)
+    place = customers.places_of([customer_id], [list_id])[customer_id, list_id]
+    said = refusal or _said(customer, of, place)
     if asking.wants_fragment():
-        return _answer(customer, of, said, bool(refusal))
-    flash(said, "bad" if refusal else "good")
+        return _answer(customer, of, said, refused=place is not wanted)
+    flash(said, "good" if place is wanted else "bad")
     return asking.go(url_for("customer.show", customer_id=customer_id))
 
 
@@ -100,7 +102,7 @@ def save() -> AnyResponse:
         except (Fault, LookupError) as fault:
             refused.append(str(fault.args[0]))
     db.session.commit()
-    flash(f"{words.many(changed, 'place')} changed.", "good")
+    flash(f"{things(changed, 'place')} changed.", "good")
     for fault_words in refused[:SAID_MOST]:
         flash(fault_words, "bad")
     return asking.go(url_for("customers.index", **finding.read(request.form).parameters()))
@@ -128,11 +130,11 @@ def _read(field: str) -> Iterator[tuple[int, int]]:
 
 def _said(customer: Customer, of: MailingList, place: Place) -> str:
     """What a press did."""
-    name = customer.name or customer.email
-    return f"{name} is included in {of.name}." if place is Place.INCLUDED else f"{name} is excluded from {of.name}."
+    word = {Place.INCLUDED: "is included in", Place.EXCLUDED: "is excluded from", Place.UNSUBSCRIBED: "has left"}[place]
+    return f"{customer.name or customer.email} {word} {of.name}."
 
 
-def _answer(customer: Customer, of: MailingList, said: str, refused: bool) -> Response:
+def _answer(customer: Customer, of: MailingList, said: str, *, refused: bool) -> Response:
     """The line that says what was done and offers to undo it, and the switch as it is now."""
     found = next(row for row in standings(customer.id) if row.list.id == of.id) if "row" in request.form else None
     place = found.place if found else customers.places_of([customer.id], [of.id])[customer.id, of.id]
@@ -144,5 +146,6 @@ def _answer(customer: Customer, of: MailingList, said: str, refused: bool) -> Re
         standing=found,
         said=said,
         refused=refused,
+        anew=refused or "anew" in request.form,
     )
     return Response(html, 409 if refused else 200)

@@ -1,0 +1,80 @@
+"""imports -- what was imported: its figures, the rows that were refused, and taking it back.
+
+Owns     /customers/imports/<id>
+Never    undoes without asking once more
+Commits  through `book.importing`, in the job's own thread
+Fails    Fault, in words, when an import can't be undone (any more); LookupError for one that there is not
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, render_template, request, stream_with_context, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from ..book import importing, plans
+from ..core import sheet
+from ..core.fault import Fault
+from ..core.spoken import things
+from . import asking, jobs
+from .jobs import Tell
+
+blueprint = Blueprint("imports", __name__)
+
+UNDO = "undo"
+
+
+@blueprint.get("/customers/imports/<int:import_id>")
+def show(import_id: int) -> str:
+    """What an import did; `ask` in the address asks to confirm that it is undone."""
+    row, job = plans.row(import_id), jobs.find(_name(import_id))
+    return render_template(
+        "customers/imported.html",
+        row=row,
+        plan=importing.find(import_id),
+        job=job if job is not None and job.working else None,
+        fault=job.fault if job is not None else "",
+        asked=request.args.get("ask", "") == UNDO,
+        undo_until=row.applied_at + plans.UNDO_FOR if row.applied_at else None,
+    )
+
+
+@blueprint.get("/customers/imports/<int:import_id>/refused.csv")
+def refused(import_id: int) -> Response:
+    """The rows that are refused, with the reason, to be mended and imported again."""
+    plans.row(import_id)
+
+    def lines() -> list[str]:
+        rows = ((one.line, one.email, one.reason) for one in importing.refusals(import_id))
+        return [sheet.row(("line", "email", "reason")), *map(sheet.row, rows)]
+
+    headers = {"Content-Disposition": 'attachment; filename="refused.csv"'}
+    return Response(stream_with_context(iter(lines())), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@blueprint.post("/customers/imports/<int:import_id>/undo")
+def undo(import_id: int) -> AnyResponse:
+    """Take the import back."""
+    plans.row(import_id)
+    actor, now = asking.actor(), asking.now()
+
+    def work(tell: Tell) -> importing.Undone:
+        return importing.undo(import_id, actor=actor, now=now)
+
+    job = jobs.start(_name(import_id), UNDO, work, patience=5.0)
+    if job.fault:
+        raise Fault(job.fault)
+    if isinstance(job.result, importing.Undone):
+        flash(_said(job.result), "good")
+    return asking.go(url_for("imports.show", import_id=import_id))
+
+
+def _name(import_id: int) -> str:
+    return f"undo {import_id}"
+
+
+def _said(done: importing.Undone) -> str:
+    """What undoing did."""
+    kept = (
+        f" {things(done.kept, 'customer')} stay, because they left a list or stopped mail since." if done.kept else ""
+    )
+    return f"Undone: {things(done.removed, 'customer')} went, {done.put_back:,} changes are as before.{kept}"
