@@ -25,9 +25,12 @@ from . import address, places
 from .address import same
 from .folding import clean, sought
 from .grid import Page, Search, ids, search
+from .history import HistoryLine
+from .history import letters as history
 from .tally import renew, touch
 
 __all__ = [
+    "HistoryLine",
     "Page",
     "Search",
     "add",
@@ -36,6 +39,7 @@ __all__ = [
     "delete",
     "edit",
     "find",
+    "history",
     "ids",
     "places_of",
     "same",

@@ -49,13 +49,15 @@ def set_place(
 ) -> bool:
     """Include or exclude one customer, by somebody's choice. Returns whether their place is another one now.
 
-    Raises Fault when they unsubscribed themselves: that takes `take_back`, with a reason.
+    Who unsubscribed is out already. Raises Fault when they should be included: that takes `take_back`, with a reason.
     """
     assert place is not Place.UNSUBSCRIBED, "unsubscribing has its own function"
     _check(customer_id, list_id)
     touch(list_id)
     row = _row(customer_id, list_id)
     was, was_chosen = (Place(row.place), row.chosen) if row else (Place.EXCLUDED, False)
+    if was is Place.UNSUBSCRIBED and place is Place.EXCLUDED:
+        return False
     if was is Place.UNSUBSCRIBED:
         raise Fault(
             "They left this list themselves. To take them back, write down why: "

@@ -55,7 +55,7 @@ def leavers(list_id: int, most: int) -> list[Leaver]:
     """Who left the list by themselves and is out of it now; the last ones first, `most` at most."""
     left = (ListPlace.list_id == list_id) & (ListPlace.place == Place.UNSUBSCRIBED)
     query = select(Customer, ListPlace.changed_at).join(ListPlace, ListPlace.customer_id == Customer.id).where(left)
-    rows = db.session.execute(query.order_by(ListPlace.changed_at.desc()).limit(most)).tuples().all()
+    rows = db.session.execute(query.order_by(ListPlace.changed_at.desc()).limit(most)).all()
     how = _how([customer.id for customer, _ in rows], list_id)
     return [Leaver(row.id, row.name, row.email, at, how.get(row.id, "")) for row, at in rows]
 
@@ -64,4 +64,4 @@ def _how(customer_ids: Sequence[int], list_id: int) -> dict[int, str]:
     """How these customers left the list, the last time that they did."""
     left = (PlaceChange.list_id == list_id) & (PlaceChange.became == Place.UNSUBSCRIBED)
     query = select(PlaceChange.customer_id, PlaceChange.how).where(PlaceChange.customer_id.in_(customer_ids), left)
-    return {customer_id: how for customer_id, how in db.session.execute(query.order_by(PlaceChange.id))}
+    return dict(iter(db.session.execute(query.order_by(PlaceChange.id))))

@@ -24,6 +24,7 @@ WITHOUT_ADDRESS, DUPLICATE, REFUSED = "without-address", "duplicate", "refused"
 SHOWN_MOST = 300
 FIELD_MOST = 2_000
 FIELD_NAME_MOST = 100
+_STARTS = "=+-@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,13 @@ def _was(known: Known) -> dict[str, Any]:
 
 
 def _cell(row: Row, index: int | None) -> str:
-    return row.cells[index] if index is not None and index < len(row.cells) else ""
+    """What stands in a column; "" for none."""
+    return _armed(row.cells[index]) if index is not None and index < len(row.cells) else ""
+
+
+def _armed(cell: str) -> str:
+    """A cell without the apostrophe that an export of ours puts before what a spreadsheet takes for a formula."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in _STARTS and len(cell) > 1 else cell
 
 
 def _names(row: Row, columns: Columns) -> tuple[str, str]:
@@ -198,5 +205,5 @@ def _fields(row: Row, columns: Columns, headings: Sequence[str]) -> dict[str, st
                 "perhaps a comma stands in a cell without quotes around it."
             )
         heading = (headings[index] if index < len(headings) else "") or f"column {index + 1}"
-        fields[heading[:FIELD_NAME_MOST]] = clean(cell, f"What stands under {heading[:50]}", FIELD_MOST)
+        fields[heading[:FIELD_NAME_MOST]] = clean(_armed(cell), f"What stands under {heading[:50]}", FIELD_MOST)
     return fields

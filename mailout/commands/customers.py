@@ -49,9 +49,18 @@ def import_(file: str, names: tuple[str, ...], suppress: bool, dry_run: bool, st
     list_ids = [lists.by_name(name).id for name in names]
     mapping = importing.look(data, filename).mapping
     columns = None if mapping is None else replace(mapping, listed=None, list_id=None)
-    wishes = {"list_ids": list_ids, "suppress": suppress, "strict": strict, "actor": COMMAND, "now": now()}
     with _progress("Reading") as progress:
-        planned = importing.plan(data, filename, columns, progress=progress, **wishes)
+        planned = importing.plan(
+            data,
+            filename,
+            columns,
+            list_ids=list_ids,
+            suppress=suppress,
+            strict=strict,
+            actor=COMMAND,
+            now=now(),
+            progress=progress,
+        )
     refused = list(importing.refusals(planned.id))
     stopped = strict and refused
     if not (dry_run or stopped):
@@ -77,12 +86,10 @@ def export(name: str | None) -> None:
     wanted = customers.Search(sort="added")
     if name is not None:
         wanted = replace(wanted, list_id=lists.by_name(name).id, place=Place.INCLUDED.value)
-    out = click.get_text_stream("stdout", encoding="utf-8", errors="replace")
     note(COMMAND, "customers.export", f"list {name}" if name else "customers", "", now())
     db.session.commit()
     for line in exporting.lines(customers.ids(wanted)):
-        out.write(line)
-    out.flush()
+        click.echo(line.encode(), nl=False)
 
 
 @group.command()
@@ -156,10 +163,11 @@ def delete(email: str) -> None:
 def _set_place(email: str, name: str, place: Place, reason: str) -> None:
     """Put a customer into a place; with a reason even one who left by themselves."""
     row, target = customers.by_email(email), lists.by_name(name)
-    if reason and places.place_of(row.id, target.id) is Place.UNSUBSCRIBED:
-        places.take_back(row.id, target.id, reason, place=place, how=HOW, actor=COMMAND, now=now())
-    elif places.place_of(row.id, target.id) is Place.UNSUBSCRIBED and place is Place.INCLUDED:
+    left = places.place_of(row.id, target.id) is Place.UNSUBSCRIBED
+    if left and place is Place.INCLUDED and not reason:
         raise Fault(f"{row.email} left {target.name} themselves. To take them back, say why: --reason WORDS.")
+    if left and place is Place.INCLUDED:
+        places.take_back(row.id, target.id, reason, how=HOW, actor=COMMAND, now=now())
     else:
         places.set_place(row.id, target.id, place, how=HOW, actor=COMMAND, now=now())
     db.session.commit()
@@ -168,7 +176,7 @@ def _set_place(email: str, name: str, place: Place, reason: str) -> None:
 def _read(file: str) -> tuple[bytes, str]:
     """The bytes of a file, and its name."""
     if file == "-":
-        return click.get_binary_stream("stdin").read(), ""
+        return sys.stdin.buffer.read(), ""
     try:
         return Path(file).read_bytes(), Path(file).name
     except OSError as error:

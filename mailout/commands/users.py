@@ -7,6 +7,8 @@ Fails    in one line on stderr, with exit code 1
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from ..book import links, users
@@ -151,7 +153,7 @@ def _object(user: User) -> dict[str, object]:
 
 def _password() -> str:
     """The first line of standard input."""
-    return click.get_text_stream("stdin").readline().rstrip("\r\n")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _link(secret: str) -> str:
