@@ -6,8 +6,6 @@ Never    imports the worker: a press of a button writes a row and rings the door
 
 from __future__ import annotations
 
-import importlib
-import logging
 from pathlib import Path
 
 from flask import Flask
@@ -16,11 +14,68 @@ from htmx_flask import Htmx
 from .. import commands, database
 from .. import settings as mailout_settings
 from ..settings import Settings
+from . import (
+    audit,
+    auth,
+    customer,
+    customers,
+    draft,
+    errors,
+    first_run,
+    health,
+    help,
+    importing,
+    imports,
+    inbox,
+    late,
+    lists,
+    mailouts,
+    permissions,
+    presses,
+    preview,
+    profile,
+    public,
+    recipients,
+    sandbox_mail,
+    security,
+    sessions,
+    static_files,
+    support,
+    switches,
+    system,
+    users,
+    words,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: Every module that has pages; each has its `blueprint`.
-BLUEPRINTS = ["auth", "first_run", "profile", "support", "help", "users", "system", "inbox", "audit", "health", "mailouts", "recipients", "draft", "preview", "presses", "late", "sandbox_mail", "customers", "switches", "customer", "lists", "importing", "imports", "public"]
+BLUEPRINTS = (
+    auth,
+    first_run,
+    profile,
+    support,
+    help,
+    users,
+    system,
+    inbox,
+    audit,
+    health,
+    mailouts,
+    recipients,
+    draft,
+    preview,
+    presses,
+    late,
+    sandbox_mail,
+    customers,
+    switches,
+    customer,
+    lists,
+    importing,
+    imports,
+    public,
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -40,19 +95,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _windows(app: Flask, settings: Settings) -> None:
     """Give `app` its pages, and what stands before them."""
-    Htmx(app)  # type: ignore[no-untyped-call]
-    # until all pages are written, what can't be imported yet is left out, loudly
-    for name in ("static_files", "security", "sessions", "permissions", "errors", "words", *BLUEPRINTS):
-        try:
-            module = importlib.import_module(f"mailout.web.{name}")
-        except ImportError as error:
-            logging.getLogger(__name__).warning("web.%s is not there yet: %s", name, error)
-            continue
-        {
-            "static_files": lambda m: m.serve(app, ROOT / "static"),
-            "security": lambda m: m.protect(app, settings),
-            "sessions": lambda m: m.remember(app),
-            "permissions": lambda m: m.guard(app),
-            "errors": lambda m: m.answer_for(app),
-            "words": lambda m: m.teach(app),
-        }.get(name, lambda m: app.register_blueprint(m.blueprint))(module)
+    Htmx(app)
+    static_files.serve(app, ROOT / "static")
+    security.protect(app, settings)
+    sessions.remember(app)
+    permissions.guard(app)
+    errors.answer_for(app)
+    words.teach(app)
+    for module in BLUEPRINTS:
+        app.register_blueprint(module.blueprint)

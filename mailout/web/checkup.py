@@ -144,7 +144,7 @@ def _spool() -> Iterable[Line]:
     rows = db.session.execute(
         select(Letter.spool, func.count()).where(Letter.spool != "handled").group_by(Letter.spool)
     )
-    left: dict[str, int] = dict(rows.tuples().all())
+    left = {row[0]: row[1] for row in rows}
     if left.get("new"):
         yield Line(
             "faint", f"{things(left['new'], 'letter')} came and not looked at yet", "The worker takes them in turn"

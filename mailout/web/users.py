@@ -138,7 +138,7 @@ def _rows() -> list[Row]:
         also.setdefault(one.user_id, []).append(one.address)
     good = (Link.kind == links.INVITE) & Link.used_at.is_(None) & (Link.expires_at > asking.now())
     ends = select(Link.user_id, func.max(Link.expires_at)).where(good).group_by(Link.user_id)
-    until: dict[int | None, datetime] = dict(db.session.execute(ends).tuples().all())
+    until = {row[0]: row[1] for row in db.session.execute(ends)}
     return [
         Row(user, [address for address in also.get(user.id, ()) if address != user.email], until.get(user.id))
         for user in users.everyone()
