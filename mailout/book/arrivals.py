@@ -17,11 +17,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, select, update
 
 from ..core.fault import Fault
 from ..current import settings
-from ..models import Customer, Import, db
+from ..models import Customer, Import, ImportRow, changed, db
 
 BIT = 250
 _LOCK = "import.lock"
@@ -44,6 +44,7 @@ def clear() -> int:
     cleared = 0
     while ids := db.session.scalars(unseen).all():
         with politely():
+            changed(update(ImportRow).where(ImportRow.customer_id.in_(ids)).values(customer_id=None))
             db.session.execute(delete(Customer).where(Customer.id.in_(ids)))
             db.session.commit()
         cleared += len(ids)
@@ -58,6 +59,8 @@ def make_way(email_same: str) -> bool:
     try:
         with alone():
             mine = (Customer.email_same == email_same) & Customer.came_with.in_(_under_way())
+            ids = select(Customer.id).where(mine)
+            changed(update(ImportRow).where(ImportRow.customer_id.in_(ids)).values(customer_id=None))
             db.session.execute(delete(Customer).where(mine))
     except Fault:
         return False

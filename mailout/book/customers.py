@@ -12,8 +12,8 @@ import hashlib
 from collections.abc import Collection
 from datetime import datetime
 
+from sqlalchemy import Insert, insert, select, update
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..core.fault import Fault
@@ -21,7 +21,7 @@ from ..current import settings
 from ..journal import Actor, note
 from ..models import Customer, Forgotten, ListPlace, Place, changed, db
 from ..outbox import queue
-from . import address, places
+from . import address, arrivals, places
 from .address import same
 from .folding import clean, sought
 from .grid import Page, Search, ids, search
@@ -82,11 +82,9 @@ def add(email: str, first_name: str, last_name: str, *, actor: Actor, now: datet
     kept, first, last = check_address(email), *_names(first_name, last_name)
     values = {"email": kept, "email_same": same(kept), "first_name": first, "last_name": last}
     statement = insert(Customer).values(**values, sought=sought(kept, first, last), fields={}, created_at=now)
-    try:
-        customer_id = db.session.scalar(statement.returning(Customer.id))
-    except IntegrityError:
-        raise _taken(kept) from None
-    assert customer_id is not None
+    customer_id = _insert(statement) or (arrivals.make_way(same(kept)) and _insert(statement))
+    if not customer_id:
+        raise _taken(kept)
     db.session.execute(sql_delete(Forgotten).where(Forgotten.digest == forgotten_digest(kept)))
     places.start(customer_id, actor=actor, now=now)
     note(actor, "customer.add", f"customer {customer_id}", "", now)
@@ -150,6 +148,14 @@ def places_of(customer_ids: Collection[int], list_ids: Collection[int]) -> dict[
 
 def _names(first_name: str, last_name: str) -> tuple[str, str]:
     return clean(first_name, "The first name"), clean(last_name, "The last name")
+
+
+def _insert(statement: Insert) -> int | None:
+    """Write the row; None when its address is another's."""
+    try:
+        return db.session.scalar(statement.returning(Customer.id))
+    except IntegrityError:
+        return None
 
 
 def _taken(email: str) -> Fault:

@@ -94,7 +94,7 @@ def plan(
     with arrivals.alone():
         arrivals.clear()
         row = _begin(filename, wishes, actor, now)
-        headings = [column.heading for column in seen.columns]
+        headings = [column.heading for column in seen.columns[: seen.width]]
         rows = sheet.rows()
         if columns.has_headings:
             next(rows, None)

@@ -69,11 +69,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A first look at a file: its columns, the mapping that is guessed (None without a column of addresses)."""
+    """A first look at a file: its columns, the mapping that is guessed (None without a column of addresses).
+
+    `width`: a row with more cells than that is broken.
+    """
 
     columns: tuple[Column, ...]
     mapping: Mapping | None
     has_headings: bool
+    width: int
 
 
 def look(sheet: Sheet, lists: AnyMapping[str, int]) -> Look:
@@ -91,7 +95,7 @@ def look(sheet: Sheet, lists: AnyMapping[str, int]) -> Look:
     mapping = guess(headings, body, lists, has_headings)
     names = {} if mapping is None else _guesses(mapping)
     columns = (Column(i, headings[i], _samples(body, i), names.get(i, "")) for i in range(width))
-    return Look(tuple(columns), mapping, has_headings)
+    return Look(tuple(columns), mapping, has_headings, len(rows[0].cells) if has_headings else width)
 
 
 def guess(

@@ -49,7 +49,8 @@ def move(ids: Select[int], wanted: Move) -> int:
     assert wanted.place is not Place.UNSUBSCRIBED, "nobody is unsubscribed in bulk"
     touch(wanted.list_id)
     _remember(ids, wanted)
-    noted = (PlaceChange.mark == wanted.mark) & (PlaceChange.list_id == wanted.list_id)
+    here = (PlaceChange.mark == wanted.mark) & (PlaceChange.list_id == wanted.list_id)
+    noted = here & (PlaceChange.became == wanted.place.value)
     _write(select(PlaceChange.customer_id).where(noted), wanted)
     moved = select(PlaceChange.customer_id).where(noted, PlaceChange.was != PlaceChange.became)
     tell_mailouts(moved, wanted.list_id, wanted.place, wanted.actor, wanted.now)

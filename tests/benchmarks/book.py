@@ -32,8 +32,8 @@ from mailout.web import create_app
 from tests.conftest import environment
 
 NOW = datetime(2026, 11, 25, 3, 4, 5, tzinfo=UTC)
-FIRST = "Ann Bob Chloé Dan Eve Finn Grace Hugo Ida Jack Kim Liam Mia Noah Olga Paul Quinn Rose Sam Tess".split()
-LAST = "Adams Baker Clark Dębski Evans Ford Green Hill Irwin Jones King Lee Müller Nolan Owen Park Reed Scott".split()
+FIRST = ("Ann", "Bob", "Chloé", "Dan", "Eve", "Finn", "Grace", "Hugo", "Ida", "Jack", "Kim", "Liam", "Mia", "Noah")
+LAST = ("Adams", "Baker", "Clark", "Dębski", "Evans", "Ford", "Green", "Hill", "Irwin", "Jones", "Lee", "Müller")
 
 
 def make_app(folder: Path) -> Flask:
@@ -68,7 +68,8 @@ def run_import(folder: Path, file: Path) -> None:
         middle = time.monotonic()
         importing.apply(planned.id, actor=COMMAND, now=NOW)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(middle - begun, time.monotonic() - middle, time.process_time(), peak / 1024, before / 1024, planned.new, planned.unchanged)
+        seconds = (middle - begun, time.monotonic() - middle, time.process_time())
+        print(*seconds, peak / 1024, before / 1024, planned.new, planned.unchanged)
 
 
 class Sender(threading.Thread):
@@ -116,7 +117,8 @@ def import_twice(folder: Path, many: int) -> None:
         sender.join()
         reading, applying, busy, peak, before = map(float, out[:5])
         say(f"import of {many:,} rows, {what} ({out[5]} new, {out[6]} unchanged)", reading + applying, "s", 60)
-        print(f"    dry run {reading:.1f} s, applying {applying:.1f} s, {busy:.1f} s of the processor, at rest {before:.0f} MB")
+        seconds = f"dry run {reading:.1f} s, applying {applying:.1f} s, {busy:.1f} s of the processor"
+        print(f"    {seconds}, at rest {before:.0f} MB")
         say("    memory at its peak", peak, "MB", 200)
         say("    longest wait of the sender", max(sender.waits) * 1000, "ms", 1000)
 
