@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, flash, make_response, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Response, flash, make_response, render_template, request, stream_with_context
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, exporting, foresee, lists, places, tally
@@ -86,7 +86,7 @@ def index() -> AnyResponse | str:
     if not asking.wants_fragment():
         return render_template("customers/grid.html", words=finding, total=tally.customers_here(), **about)
     answer = make_response(render_template("customers/_answer.html", **about))
-    answer.headers["HX-Replace-Url"] = _address(wanted)
+    answer.headers["HX-Replace-Url"] = wanted.address()
     return answer
 
 
@@ -100,12 +100,12 @@ def bulk() -> AnyResponse:
     matching = chosen.foreseen.total
     if str(matching) != request.form.get("count"):
         flash(f"{things(matching, 'customer')} match now. Look at the figures again, then press.", "look")
-        return asking.go(_address(wanted, do=request.form["do"], to=chosen.list.id))
+        return asking.go(wanted.address(do=request.form["do"], to=chosen.list.id))
     ids, mark = customers.ids(wanted.search), places.new_mark()
     changed = places.bulk(ids, chosen.list.id, chosen.place, mark=mark, actor=asking.actor(), now=asking.now())
     db.session.commit()
     flash(_bulk_said(chosen, changed), "good")
-    return asking.go(_address(wanted.on_page(1), **({"undo": mark} if changed else {})))
+    return asking.go(wanted.on_page(1).address(undo=mark if changed else None))
 
 
 @blueprint.post("/customers/bulk/undo")
@@ -117,7 +117,7 @@ def undo_bulk() -> AnyResponse:
     back = places.undo(mark, actor=asking.actor(), now=asking.now())
     db.session.commit()
     flash(f"Undone: {things(back, 'customer')} stand where they stood before.", "good")
-    return asking.go(_address(finding.read(request.form)))
+    return asking.go(finding.read(request.form).address())
 
 
 def _mark(values: Mapping[str, str]) -> str:
@@ -163,8 +163,3 @@ def _bulk(wanted: Finding, values: Mapping[str, str]) -> Bulk | None:
         return None
     of = lists.find(int(to[:18]))
     return Bulk(place, of, foresee.foresee(customers.ids(wanted.search), of.id))
-
-
-def _address(wanted: Finding, **more: str | int) -> str:
-    """The grid's address with this search in it."""
-    return url_for("customers.index", **wanted.parameters(), **more)

@@ -8,8 +8,11 @@ Fails    never: what can't be read in an address is as if it were not there
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
+
+from flask import url_for
 
 from ..book.customers import Search
 from ..models import Place
@@ -46,6 +49,11 @@ class Finding:
         }
         return {name: str(value) for name, value in (said | changes).items() if value}
 
+    def address(self, **more: str | int | None) -> str:
+        """The grid's address with this search in it."""
+        values: dict[str, Any] = self.parameters(**more)
+        return url_for("customers.index", **values)
+
     def on_page(self, page: int) -> Finding:
         """The same search, another page of it."""
         return Finding(replace(self.search, page=page))
@@ -72,5 +80,5 @@ def _number(text: str) -> int | None:
     return int(text) or None if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-def _one_of(text: str, words: Mapping[str, str]) -> str:
+def _one_of(text: str, words: Collection[str]) -> str:
     return str(text) if text in words else ""

@@ -16,7 +16,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import lists, standing
 from ..core.fault import Fault
+from ..core.wording import wording
+from ..current import settings
 from ..models import MailingList, db
+from ..outbox import shelf
 from . import asking, switches, words
 
 blueprint = Blueprint("lists", __name__)
@@ -79,7 +82,7 @@ def index() -> str:
 @blueprint.get("/lists/new")
 def new() -> str:
     """The form for one more list."""
-    return render_template("lists/new.html", form=Form(), lists=lists.all())
+    return _new(Form())
 
 
 @blueprint.post("/lists/new")
@@ -101,7 +104,7 @@ def create() -> AnyResponse | tuple[str, int]:
         db.session.commit()
     except (Fault, LookupError) as fault:
         db.session.rollback()
-        return render_template("lists/new.html", form=_with(form, fault), lists=lists.all()), 422
+        return _new(_with(form, fault)), 422
     flash(f"{made.name} is made.", "good")
     return asking.go(url_for("lists.show", list_id=made.id))
 
@@ -151,7 +154,20 @@ def restore(list_id: int) -> AnyResponse:
 @blueprint.post("/lists/line")
 def line() -> str:
     """The unsubscribe line as it would stand under a letter, while its wording is typed."""
-    return render_template("lists/_line.html", form=_typed())
+    form = _typed()
+    return render_template("lists/_line.html", form=form, line=_line(form))
+
+
+def _line(form: Form) -> str:
+    """The line as a text shows it, with a link like a customer's own."""
+    known = settings()
+    said = wording(form.unsubscribe_wording or shelf.LINE, known.organisation_name, known.organisation_address)
+    return f"{said.words}{known.base_url}/u/…"
+
+
+def _new(form: Form) -> str:
+    """The form for one more list."""
+    return render_template("lists/new.html", form=form, lists=lists.all(), line=_line(form))
 
 
 def _rows(of: list[MailingList]) -> list[Row]:
@@ -172,10 +188,12 @@ def _movement(row: MailingList) -> lists.Movement:
 
 def _page(row: MailingList, form: Form | None = None) -> str:
     """The page of a list; `ask` in the address asks to confirm the archiving."""
+    form = form or _form(row)
     return render_template(
         "lists/list.html",
         row=_rows([row])[0],
-        form=form or _form(row),
+        form=form,
+        line=_line(form),
         leavers=_leavers(row.id),
         asked=request.args.get("ask", "") == "archive",
     )

@@ -33,7 +33,7 @@ PLACE_WORDS = {Place.INCLUDED: "Included", Place.EXCLUDED: "Excluded", Place.UNS
 HOW = {
     BY_SWITCH: "",
     "in bulk": "in bulk",
-    "list's default": "by the list's default",
+    "list's default": "by the list’s default",
     "list made": "when the list was made",
     "import": "by an import",
     "undo": "by undoing a change",
@@ -105,7 +105,7 @@ def save() -> AnyResponse:
     flash(f"{things(changed, 'place')} changed.", "good")
     for fault_words in refused[:SAID_MOST]:
         flash(fault_words, "bad")
-    return asking.go(url_for("customers.index", **finding.read(request.form).parameters()))
+    return asking.go(finding.read(request.form).address())
 
 
 def standings(customer_id: int) -> list[Standing]:
