@@ -25,7 +25,7 @@ LINE_MOST = 998
 _UNENCODABLE = ("multipart/", "message/")
 _ESCAPED_MOST = 6
 _SAFE_IN_QP = bytes(octet for octet in range(32, 127) if octet != 61) + b"\r\n\t"
-_NOT_IN_BASE64 = bytes(octet for octet in range(256) if octet > 126 or octet == 0)
+_STARRED = bytes(octet if 0 < octet < 127 else 42 for octet in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,7 @@ class _Writer:
             self.root_fields = fields
             self.edits.append(Edit(part.start, part.end, content))
         else:
-            head = b"".join(_ended(field.raw) for field in fields) + b"\r\n"
-            self.edits.append(Edit(part.head_start, part.end, head + content))
+            self.edits.append(Edit(part.head_start, part.end, _head(fields) + content))
         self.why.append((part.number, why))
 
     def relabel(self, part: Part, encoding: str) -> None:
@@ -87,8 +86,7 @@ class _Writer:
         if part is self.root:
             self.root_fields = fields
         else:
-            head = b"".join(_ended(field.raw) for field in fields) + b"\r\n"
-            self.edits.append(Edit(part.head_start, part.start, head))
+            self.edits.append(Edit(part.head_start, part.start, _head(fields)))
 
 
 def carried(fields: tuple[Field, ...], root: Part, body: bytes, *, eight_bit: bool) -> Carried:
@@ -104,14 +102,19 @@ def carried(fields: tuple[Field, ...], root: Part, body: bytes, *, eight_bit: bo
 def rewritten(
     fields: tuple[Field, ...], root: Part, body: bytes, wanted: tuple[tuple[Part, bytes, str], ...]
 ) -> Carried:
-    """The letter with other octets as the content of some text parts: each part, its octets, their charset or ""."""
+    """The letter with other octets as the content of some text parts: each part, its octets, their charset or "".
+
+    Without a charset it stays what it was, and the octets are written in clean base64.
+    """
     writer = _Writer(root, body, True)
     for part, octets, charset in wanted:
+        told = f"{sentence(called(part))} was {'written in UTF-8' if charset else 'encoded anew'}"
         named = {"content-transfer-encoding": "quoted-printable"} | ({"charset": charset} if charset else {})
         content = quoted_printable(octets)
         if not charset:
             named, content = {"content-transfer-encoding": "base64"}, base64_lines(octets)
-        writer.write(part, "", content if part is root else content.removesuffix(b"\r\n"), **named)
+        told += ", so that it can carry the unsubscribe line. It reads the same."
+        writer.write(part, told, content if part is root or charset else content.removesuffix(b"\r\n"), **named)
     return _applied(fields, writer)
 
 
@@ -126,8 +129,9 @@ def _applied(fields: tuple[Field, ...], writer: _Writer) -> Carried:
         body += edit.octets
         at = edit.end
     body += view[at:]
-    ended = bytes(body) if body.endswith(b"\r\n") else bytes(body) + b"\r\n"
-    return Carried(writer.root_fields or fields, ended, tuple(writer.why))
+    if body and not body.endswith(b"\r\n"):
+        body += b"\r\n"
+    return Carried(writer.root_fields or fields, bytes(body), tuple(writer.why))
 
 
 def _look(part: Part, writer: _Writer) -> None:
@@ -183,10 +187,10 @@ def _look_at_leaf(part: Part, writer: _Writer) -> None:
 def encoded_anew(part: Part, body: bytes) -> tuple[bytes, str]:
     """The content of a leaf in an encoding that can be carried, and that encoding's name.
 
-    Base64 keeps its letters, whatever else is among them: only its lines are cut anew.
+    Base64 keeps its letters, and what is none among them stays none: only its lines are cut anew.
     """
     if part.encoding == "base64":
-        letters = body[part.start : part.end].translate(None, _NOT_IN_BASE64)
+        letters = body[part.start : part.end].translate(_STARRED)
         return b"\r\n".join(piece for line in letters.split(b"\r\n") for piece in _cut(line, LINE)), "base64"
     octets = decoded(part, body)
     if part.type.startswith("text/"):
@@ -212,7 +216,7 @@ def _harmless(part: Part, writer: _Writer, start: int, end: int) -> bytes:
         if fault and line.startswith(mark):
             raise Refused(Problem.UNREADABLE, "The line between two of the letter's parts can't be carried by mail.")
         if fault:
-            plain = line.replace(b"\0", b"").decode("ascii", "replace").encode("ascii", "replace")
+            plain = line.replace(b"\0", b"?").decode("ascii", "replace").encode("ascii", "replace")
             line = b"\r\n ".join(_cut(plain, LINE))
         lines.append(line)
     return b"\r\n".join(lines)
@@ -250,7 +254,7 @@ def _renamed(fields: tuple[Field, ...], named: dict[str, str]) -> tuple[Field, .
 
 
 _TEXT_PLAIN = Field("content-type", b"Content-Type: text/plain\r\n", b"text/plain")
-_CHARSET = re.compile(rb';\s*charset\*?\s*=\s*(?:"[^"]*"|[^;\s]*)', re.IGNORECASE)
+_CHARSET = re.compile(rb';\s*charset\*?\s*=\s*(?:"[^"]*")?[^;]*', re.IGNORECASE)
 
 
 def _in_charset(field: Field, charset: str) -> Field:
@@ -260,8 +264,10 @@ def _in_charset(field: Field, charset: str) -> Field:
     return replace(field, raw=raw, value=_CHARSET.sub(b"", field.value).rstrip(b"; \t") + b"; " + said)
 
 
-def _ended(raw: bytes) -> bytes:
-    return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+def _head(fields: tuple[Field, ...]) -> bytes:
+    """A part's head, with its empty line; a name that is none ends the head for some readers, so it is left out."""
+    raws = (field.raw for field in fields if field.name.isascii())
+    return b"".join(raw if raw.endswith(b"\r\n") else raw + b"\r\n" for raw in raws) + b"\r\n"
 
 
 def _told(why: str) -> str:

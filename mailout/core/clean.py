@@ -25,8 +25,8 @@ def _names(text: str) -> frozenset[str]:
 _TAGS = _names(
     "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del dfn"
     " dir div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd label legend li main"
-    " mark menu nav ol p pre q rp rt ruby s samp section small span strike strong sub sup table tbody td tfoot th thead time"
-    " tr tt u ul var wbr"
+    " mark menu nav ol p pre q rp rt ruby s samp section small span strike strong sub sup table tbody td tfoot th thead"
+    " time tr tt u ul var wbr"
 )
 _VOID = _names("br hr img col wbr")
 _DROPPED_WITH_CONTENT = _names(

@@ -22,7 +22,7 @@ from .head import Field, cut, mailbox_field
 from .heading import Heading, Sender, heading
 from .line import Personal, personal
 from .mailbox import Mailbox, ascii_domain, named_field
-from .mime import Part, Unreadable, tree
+from .mime import Part, Unreadable, tree, walk
 from .naming import called
 from .nature import Nature, nature
 from .own import Own
@@ -45,6 +45,7 @@ __all__ = [
 
 #: Stands for a customer's link where only the length and place of the line matter.
 SPECIMEN = "https://mailout.invalid/u/specimen"
+_NOT_THE_SAME = "The letter's parts can't be encoded for mail so that they stay the same."
 _ONE_CLICK = b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 
 
@@ -140,6 +141,9 @@ def prepare(letter: Written, about: Circumstances) -> Prepared:
     secret = gate.secrets(about.secret_words, about.other_addresses)
     gate.check_head(cut(octets)[0], secret)
     gate.check_body(draft.root, draft.body, secret)
+    seal = _seal(letter, root, draft, splices)
+    if not seal.untouched:
+        raise Refused(Problem.UNREADABLE, _NOT_THE_SAME)
     segments = _segments(draft.body, splices)
     pieces = tuple(segment for segment in segments if isinstance(segment, Personal))
     return Prepared(
@@ -153,7 +157,7 @@ def prepare(letter: Written, about: Circumstances) -> Prepared:
         from_address=head.author.address,
         holds=_holds(letter, kind, carried),
         changes=(*head.changes, *draft.changes, *_about_the_line(kind, about, splices)),
-        seal=_seal(letter, root, draft, splices),
+        seal=seal,
         kept_whole=carried.body is letter.body and carried.fields is letter.fields,
     )
 
@@ -176,6 +180,8 @@ def _again(draft: _Draft, done: carry.Carried) -> _Draft:
     if done.body is draft.body and done.fields is draft.fields:
         return draft
     root = _tree(done.fields, done.body)
+    if [(part.number, part.type) for part in walk(root)] != [(part.number, part.type) for part in walk(draft.root)]:
+        raise Refused(Problem.UNREADABLE, _NOT_THE_SAME)
     return _Draft(done.fields, done.body, root, (*draft.why, *done.why), (*draft.changes, *done.changes))
 
 

@@ -25,6 +25,7 @@ from .problem import Problem
 from .refused import Refused
 
 LINE_MOST = 998
+NAME_MOST = 76
 DATE_MOST = timedelta(days=7)
 KEEP, REWRITE, ALIGNED = "keep", "rewrite", "aligned"
 
@@ -79,7 +80,7 @@ def heading(
     lines.append(_version(fields))
     seen: set[str] = set()
     for field in fields:
-        kept = field.name in _WORDS or field.name.startswith("content-")
+        kept = field.name in _WORDS or (field.name.startswith("content-") and len(field.name) <= NAME_MOST)
         if kept and field.name not in seen and field.name not in _OF_THE_BODY:
             lines.append(_kept(field, charset))
             seen.add(field.name)

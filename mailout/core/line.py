@@ -58,10 +58,10 @@ def _wanted(part: Part, body: bytes, wording: Wording, eight_bit: bool) -> Wante
 
 
 def _strictly(octets: bytes, charset: str) -> str | None:
-    """`octets` as text if they are all that their charset says; None when that can't be known."""
+    """`octets` as text if everybody reads the same in them; None when that can't be known."""
     try:
         text = octets.decode(charsets.codec(charset) or "ascii")
-        return text if text.encode() else ""
+        return text if text == charsets.read(octets, charset) else None
     except (UnicodeError, ValueError):
         return None
 

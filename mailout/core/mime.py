@@ -16,13 +16,12 @@ from dataclasses import dataclass, replace
 
 from . import charset as charsets
 from .head import HEAD_MOST, Field, first, split
-from .parameters import Parameterised, parameterised
+from .parameters import Parameterised, parameterised, sound_type
 from .transfer import decode
 
 DEPTH_MOST = 30
 PARTS_MOST = 200
 
-_TYPE = re.compile(r"[^\s/;\"()<>@,:\\\[\]?=]+/[^\s/;\"()<>@,:\\\[\]?=]+")
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t]*(?:\r\n|\Z)")
 _ENCLOSED = ("message/rfc822", "message/global", "message/news")
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
@@ -108,7 +107,7 @@ def _leaf(place: _Place, fields: tuple[Field, ...], region: _Region, start: int,
     if budget.head < 0:
         raise Unreadable("The letter's headers are larger than 256 kB.")
     content = _parameterised(fields, "content-type")
-    kind = content.word if _TYPE.fullmatch(content.word) else ("text/plain" if content.word else place.default_type)
+    kind = sound_type(content.word) or ("text/plain" if content.word else place.default_type)
     placing = _parameterised(fields, "content-disposition")
     charset = content.get("charset").strip().lower()
     identity = first(fields, "content-id")

@@ -22,7 +22,6 @@ _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CONTINUED = re.compile(r"([^*]+)\*(?:([0-9]{1,3}))?(\*)?")
 _MOST = 2000
 _TOKEN = re.compile(r"[^\x00-\x20\x7f-\uffff()<>@,;:\\\"/\[\]?=*%']+")
-_TOKENS = re.compile(r"[^\x00-\x20\x7f-\uffff()<>@,;:\\\"/\[\]?=]+(?:/[^\x00-\x20\x7f-\uffff()<>@,;:\\\"/\[\]?=]+)?")
 _VALUE_MOST = 60
 _PIECE_MOST = 50
 
@@ -98,11 +97,23 @@ def _joined(numbered: dict[int, tuple[bytes, bool]]) -> str:
     return charsets.tidy(charsets.read(octets, charset))
 
 
+def sound_type(word: str) -> str:
+    """A media type as it is read: "" for what is none, multipart/mixed for a multipart of no known name.
+
+    RFC 2045 5.2, RFC 2046 5.1.7. What follows it without a semicolon is passed over.
+    """
+    kind, slash, rest = "".join(word.split(None, 1)[:1]).partition("/")
+    if _TOKEN.fullmatch(kind) and _TOKEN.fullmatch(rest):
+        return f"{kind}/{rest}"
+    return "multipart/mixed" if kind == "multipart" and slash and rest else ""
+
+
 def parameters_field(name: bytes, said: Parameterised) -> bytes:
     """A whole field with the same word and parameters in ASCII, one a line; what is not ASCII by RFC 2231."""
-    word = said.word if _TOKENS.fullmatch(said.word) else ("text/plain" if name.lower() == b"content-type" else "")
-    if not word:
-        return name + b": attachment\r\n"
+    if name.lower() == b"content-type":
+        word = sound_type(said.word) or "text/plain"
+    else:
+        word = said.word if _TOKEN.fullmatch(said.word) else "attachment"
     parts = [f"{name.decode()}: {word}"]
     for parameter, value in said.parameters:
         if _TOKEN.fullmatch(parameter):

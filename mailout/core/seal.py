@@ -26,7 +26,7 @@ WITH_LINE = "The unsubscribe line stands at its end."
 class SealedPart:
     """One part: what it is called (one, several), its file's name, its size in octets, and its hashes (hex).
 
-    `why` says why they differ, "" when they are the same.
+    `lined`: the unsubscribe line was put into it. `why` says why they differ, "" when they are the same.
     """
 
     words: str
@@ -36,6 +36,7 @@ class SealedPart:
     before: str
     after: str
     displayed: bool = False
+    lined: bool = False
     why: str = ""
 
     @property
@@ -58,7 +59,7 @@ class Seal:
     @property
     def untouched(self) -> bool:
         """Whether every part is the same but for the line at the end of the displayed text."""
-        return all(part.identical or part.why == WITH_LINE for part in self.parts)
+        return all(part.identical or part.lined for part in self.parts)
 
     def words(self) -> str:
         """What the letter is made of: "text, 3 pictures, 1 PDF"."""
@@ -103,8 +104,10 @@ def sealed(before: tuple[Part, bytes], after: tuple[Part, bytes], lined: dict[st
         old, size = content_digest(was, before[1])
         line = lined.get(becomes.number)
         new = digest([line])[0] if line is not None else content_digest(becomes, after[1])[0]
-        reason = " ".join(filter(None, (why.get(was.number, ""), WITH_LINE if line is not None else "")))
         displayed = was.type in ("text/plain", "text/html") and not is_attachment(was, before[0])
         one, several = nouns(was)
-        parts.append(SealedPart(one, several, was.filename, size, old, new, displayed, reason if old != new else ""))
+        reasons = (why.get(was.number, ""), WITH_LINE if line is not None else "")
+        reason = " ".join(filter(None, reasons)) if old != new else ""
+        sealed_part = SealedPart(one, several, was.filename, size, old, new, displayed, line is not None, reason)
+        parts.append(sealed_part)
     return Seal(tuple(parts))
