@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
+from ..core import spoken
 from ..core.delivery import State
 from ..models import Letter, Notice, Recipient, db
-from . import words
 from .glance import Glance
 from .steps import COMPLETE_MAIL, Step
 
@@ -25,7 +25,7 @@ def steps(glance: Glance) -> list[Step]:
     found = [step for step in map(_notice_step, _notices(row.id)) if step]
     answers, last = _answers(row.id)
     if answers:
-        people = words.many(answers, "customer wrote back", "customers wrote back")
+        people = spoken.things(answers, "customer wrote back", "customers wrote back")
         found.append(Step(people, f"Passed on to {row.created_by.name}.", last))
     found.sort(key=lambda step: step.at or glance.now)
     over = row.finished_at

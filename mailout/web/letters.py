@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import joinedload
 
+from ..core import spoken
 from ..core.phase import Counts, Phase
 from ..core.problem import Problem
 from ..models import Letter, LetterBytes, MailingList, Mailout, User, db
@@ -156,12 +157,12 @@ def _side(seen: progress.Overview) -> str:
         case Phase.HELD:
             return "nothing goes out before"
         case Phase.STARTING:
-            return f"to {words.many(goal, 'customer')}"
+            return f"to {spoken.things(goal, 'customer')}"
         case Phase.SENDING | Phase.PAUSED:
-            return f"{words.number(goal - counts.queued - counts.sending)} of {words.number(goal)}"
+            return f"{spoken.number(goal - counts.queued - counts.sending)} of {spoken.number(goal)}"
         case Phase.COMPLETE:
-            return f"{words.number(counts.sent)} of {words.number(goal)} accepted"
-    return f"{words.number(_gone(counts))} of {words.number(goal)} had gone" if _gone(counts) else "nothing was sent"
+            return f"{spoken.number(counts.sent)} of {spoken.number(goal)} accepted"
+    return f"{spoken.number(_gone(counts))} of {spoken.number(goal)} had gone" if _gone(counts) else "nothing was sent"
 
 
 def _gone(counts: Counts) -> int:

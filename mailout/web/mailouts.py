@@ -70,7 +70,7 @@ def new() -> str:
     """The Create form alone; for htmx what stands beside the chosen list."""
     choice = _choice(request.args.get("list", type=int))
     if asking.wants_fragment():
-        return render_template("mailouts/_reach.html", choice=choice, latest_too="latest" in request.args)
+        return render_template("mailouts/_reach.html", choice=choice, fragment=True)
     return render_template("mailouts/new.html", choice=choice)
 
 

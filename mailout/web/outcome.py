@@ -14,11 +14,11 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from ..core import spoken
 from ..core.delivery import State
 from ..core.phase import Counts
 from ..models import Recipient, Suppressed, db
 from ..outbox import queue
-from . import words
 
 #: The order in which states are shown, the good first, then what needs a person.
 ORDER = ("sent", "bounced", "failed", "uncertain", "deferred", "sending", "queued", "skipped", "cancelled")
@@ -65,7 +65,7 @@ SUBJECTS = {
 }
 SUPPRESSED = {
     Suppressed.UNSUBSCRIBED: "asked for no mail at all",
-    Suppressed.BOUNCED: "an address that does not work",
+    Suppressed.BOUNCED: "left out, for mail came back",
     Suppressed.COMPLAINED: "complained",
     Suppressed.BY_HAND: "stopped by hand",
 }
@@ -126,7 +126,7 @@ def _row(mailout_id: int, state: str, count: int) -> Row:
 def _why(mailout_id: int, state: str) -> str:
     """The sentence of a state."""
     if state in ("failed", "bounced"):
-        return _sentence(_refusals(mailout_id, State(state)))
+        return _sentence(_refusals(mailout_id, State(state)), "“", "”")
     if state == "skipped":
         return _sentence(_left_out(mailout_id))
     return {
@@ -190,13 +190,13 @@ def reason_words(reason: str) -> str:
     return SKIPPED.get(word, reason or "left out")
 
 
-def _sentence(reasons: dict[str, int]) -> str:
-    """The reasons with their numbers, the most frequent first: "4 address does not exist, 1 mailbox full."."""
+def _sentence(reasons: dict[str, int], mark: str = "", end: str = "") -> str:
+    """The reasons with their numbers, the most frequent first: "4 “address does not exist”, 1 “mailbox full”."."""
     order = sorted(reasons.items(), key=lambda item: -item[1])
-    said = [f"{words.number(count)} {meaning}" for meaning, count in order[:MOST_REASONS]]
+    said = [f"{spoken.number(count)} {mark}{meaning}{end}" for meaning, count in order[:MOST_REASONS]]
     rest = sum(count for _, count in order[MOST_REASONS:])
     if rest:
-        said.append(f"{words.number(rest)} for other reasons")
+        said.append(f"{spoken.number(rest)} for other reasons")
     if len(order) == 1:
         only = order[0][0]
         return f"{only[0].upper()}{only[1:]}."

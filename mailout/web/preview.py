@@ -46,6 +46,7 @@ class Looked:
     from_: str
     subject: str
     html: bool
+    pictures: Sequence[previewing.Attachment]
     attachments: Sequence[previewing.Attachment]
     checks: Sequence[Check]
     changes: Sequence[str]
@@ -73,13 +74,19 @@ def look_at(read: reading.Letter, prepared: Prepared) -> Looked:
     """What a page says of a letter and of what would go out."""
     seen = as_seen(prepared)
     return Looked(
-        from_=seen.from_,
+        from_=_mailbox(prepared),
         subject=prepared.subject,
         html=bool(seen.html),
+        pictures=tuple(seen.pictures),
         attachments=tuple(seen.attachments),
         checks=tuple(checks.check(read, prepared)),
         changes=tuple(prepared.changes),
     )
+
+
+def _mailbox(prepared: Prepared) -> str:
+    """Who recipients see the letter from."""
+    return f"{prepared.from_name} <{prepared.from_address}>" if prepared.from_name else prepared.from_address
 
 
 def _prepared(row: Mailout, letter_id: int) -> tuple[reading.Letter, Prepared] | None:
@@ -143,9 +150,10 @@ def wants_text() -> bool:
 
 
 def framed(seen: Preview, *, as_text: bool = False) -> Response:
-    """A letter in a page of its own, under a policy that lets it do nothing."""
-    html = seen.html if seen.html and not as_text else ""
-    answer = Response(render_template("mailouts/letter_frame.html", html=html, text=seen.text))
+    """A letter in a page of its own, under a policy that lets it load, run and reach nothing."""
+    # `seen.html` is a whole document of the letter's own: the one markup that goes out unescaped, and only here
+    as_written = seen.html and not as_text
+    answer = Response(seen.html if as_written else render_template("mailouts/letter_frame.html", text=seen.text))
     answer.headers["Content-Security-Policy"] = POLICY
     answer.headers["X-Frame-Options"] = "SAMEORIGIN"
     return answer

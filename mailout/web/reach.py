@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from ..book import lists
+from ..core import spoken
 from ..models import Customer, ListPlace, Place, Suppressed, db
-from . import asking, pace, words
+from . import asking, pace
 
 REASONS = {
     Suppressed.UNSUBSCRIBED: ("asked for no mail at all", "asked for no mail at all"),
@@ -62,5 +63,5 @@ def _reasons(list_id: int) -> str:
         .group_by(Customer.suppressed_for)
         .order_by(func.count().desc())
     )
-    said = [words.many(count, *REASONS[Suppressed(reason)]) for reason, count in db.session.execute(query)]
+    said = [spoken.things(count, *REASONS[Suppressed(reason)]) for reason, count in db.session.execute(query)]
     return ", ".join(said)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from ..book import users
+from ..core import seal as seals
 from ..core.delivery import State
 from ..core.phase import Phase
 from ..core.problem import HOLDS, Problem
@@ -153,7 +154,7 @@ def _waiting(glance: Glance) -> Waiting:
         minutes_left=_minutes(left),
         left=f"{pace.about(left)} left",
         read_at=glance.mailbox.well_at,
-        every=f"every {words.length(every)}",
+        every=f"every {words.span(every)}",
         mailbox_trouble=glance.mailbox.trouble,
         trouble=trouble(row),
         sandbox=settings().sandbox,
@@ -215,7 +216,7 @@ def _moving(glance: Glance) -> Moving:
         relay_since=relay.trouble_since,
         relay_again_at=relay.again_at,
         relay_heard_at=relay.well_at,
-        relay_host=server.host if server else "",
+        relay_host=server.host if server and not settings().sandbox else "the sandbox’s mail server",
         relay_encrypted=server is not None and server.security != "none",
         connections=settings().smtp_connections,
         last_reply=_last_reply(row.id),
@@ -236,7 +237,7 @@ def _over(glance: Glance) -> Over:
         rows=rows,
         bars=outcome.bars(rows),
         alarm=counts.bounced >= MANY_CAME_BACK and counts.bounced * 10 > goal,
-        seal=Seal.from_json(row.seal) if row.seal else None,
+        seal=seals.from_json(row.seal) if row.seal else None,
         changes=tuple(row.changes.splitlines()),
         trouble=trouble(row),
         late=tuple(letters.kept_late(row.id)) if glance.mine and row.problem else (),

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from ..core import spoken
 from ..core.phase import Phase
 from ..core.problem import Problem
 from ..current import settings
@@ -26,6 +27,9 @@ from .words import Word
 
 #: When Administrators hear that the relay is out.
 DELAYED_AFTER = timedelta(minutes=15)
+
+#: The signs on the thread that are not the state's own.
+NODES = {Phase.WAITING: "pencil", Phase.COMPLETE: "check"}
 
 #: A live counter is announced when another tenth is through.
 STEPS = 10
@@ -65,7 +69,7 @@ def tell(glance: Glance, people: int) -> Story:
         tab=_tab(glance),
         said=_said(glance, word),
         word=word,
-        node=Word(word.text, word.tone, "pencil") if glance.state is Phase.WAITING else word,
+        node=Word(word.text, word.tone, NODES.get(glance.state, word.icon)),
         at=_sheet_time(glance),
         before=tuple(_before(glance)),
         after=tuple(_after(glance, people)),
@@ -85,7 +89,7 @@ def _tab(glance: Glance) -> str:
     if glance.state is not Phase.SENDING:
         return title(glance.row)
     goal, tried = progress_of(glance)
-    return f"{words.number(tried)} of {words.number(goal)} · {title(glance.row)}"
+    return f"{spoken.number(tried)} of {spoken.number(goal)} · {title(glance.row)}"
 
 
 def _said(glance: Glance, word: Word) -> str:
@@ -94,7 +98,7 @@ def _said(glance: Glance, word: Word) -> str:
     if glance.state is not Phase.SENDING or not goal:
         return f"{word.text}."
     step = tried * STEPS // goal * goal // STEPS
-    return f"{word.text}: {words.number(step)} of {words.number(goal)}." if step else f"{word.text}."
+    return f"{word.text}: {spoken.number(step)} of {spoken.number(goal)}." if step else f"{word.text}."
 
 
 def progress_of(glance: Glance) -> tuple[int, int]:
@@ -149,7 +153,7 @@ def _before(glance: Glance) -> list[Step]:
     if row.released_at:
         steps.append(Step("Released", f"By {name_of(row.released_by_id)}, after a look at it.", row.released_at))
     if row.started_at:
-        were = words.many(glance.counts.total, "customer was", "customers were")
+        were = spoken.things(glance.counts.total, "customer was", "customers were")
         steps.append(Step("Sending began", f"{were} in {row.list.name} at that moment.", row.started_at))
     return steps
 
@@ -166,7 +170,7 @@ def _made(row: Mailout) -> str:
 def _arrived(row: Mailout) -> str:
     """From whom the letter is and how large."""
     size = db.session.scalar(select(Letter.size).where(Letter.id == row.letter_id))
-    return f"From {row.author or 'nobody it names'}{f', {words.size(size)}' if size else ''}."
+    return f"From {row.author or 'nobody it names'}{f', {spoken.size(size)}' if size else ''}."
 
 
 def name_of(user_id: int | None) -> str:
@@ -196,7 +200,7 @@ def _arrives(row: Mailout) -> Step:
         return Step(
             "It arrives, and waits for you", "You see it here as your customers will, and press Release.", done=False
         )
-    delay = words.length(settings().start_delay)
+    delay = words.span(settings().start_delay)
     return Step(f"It arrives, and waits {delay}", "This page changes by itself and shows a Stop button.", done=False)
 
 
@@ -210,7 +214,7 @@ def _goes_out(people: int) -> Step:
         if span
         else "As fast as your mail provider takes them."
     )
-    return Step(f"{words.many(people, 'copy goes', 'copies go')} out, one by one", text, done=False)
+    return Step(f"{spoken.things(people, 'copy goes', 'copies go')} out, one by one", text, done=False)
 
 
 def _until_relay_is_back(glance: Glance) -> list[Step]:
@@ -224,7 +228,7 @@ def _until_relay_is_back(glance: Glance) -> list[Step]:
         )
     span = pace.now_of(glance.row.id).time_for(left)
     text = f"About {pace.about(span)} once they take letters again." if span else "Once they take letters again."
-    return [*steps, Step(f"The other {words.many(left, 'copy goes', 'copies go')} out", text, done=False)]
+    return [*steps, Step(f"The other {spoken.things(left, 'copy goes', 'copies go')} out", text, done=False)]
 
 
 def _complete_to_come(glance: Glance) -> Step:
@@ -241,11 +245,11 @@ def _complete_to_come(glance: Glance) -> Step:
 
 def _slip(glance: Glance, people: int) -> list[Fact]:
     """The facts beside the story."""
-    row, delay = glance.row, words.length(settings().start_delay)
+    row, delay = glance.row, words.span(settings().start_delay)
     over = glance.state in (Phase.COMPLETE, Phase.CANCELLED)
     facts = [Fact("Number", str(row.id)), Fact("Type", row.list.name)]
     if people:
-        facts.append(Fact("Went to" if over else "Goes to", words.many(people, "customer")))
+        facts.append(Fact("Went to" if over else "Goes to", spoken.things(people, "customer")))
     facts.append(Fact("Made by", row.created_by.name))
     if glance.state is Phase.WAITING:
         check = "Yes, nothing goes without your Release" if row.check_first else f"No, it goes {delay} after it arrives"
