@@ -1,9 +1,11 @@
-"""running -- everything at once, as `python3 app.py` starts it: the Procfile's processes under honcho.
+"""running -- everything at once, as `python3 app.py` starts it: the Procfile's processes, by name.
 
-Owns     what is said before they start, and when one of them stops: then all stop
-Never    does the work of one of them; starts beside a program that has the port already
+Owns     what is said before they start, and their end: when a signal comes, or one of them stops, all stop
+Never    does the work of one of them; starts beside a program that has the port already; leaves one behind
 Fails    with one line for each thing that is wrong
 
+The Procfile is read by honcho, which runs it in production (`honcho start web worker`). Here it is not honcho's manager
+that runs it: that one prints inside its signal handler, and a Ctrl-C in the middle of a line would leave all running.
 The sandbox is asked for (SANDBOX=1) where there are no real servers; the web process starts it (`serving`).
 """
 
@@ -14,41 +16,99 @@ import errno
 import os
 import signal
 import socket
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from types import FrameType
 
-import honcho.manager
 from honcho.environ import parse_procfile
-from honcho.manager import Manager
-from honcho.printer import Message
 
 from . import settings as mailout_settings
 from .settings import ROOT, Misconfigured, Settings
 
-STOP_SECONDS = 30
+#: The worker hands back what it has in hand within 25 s (the Procfile's -t).
+STOP_SECONDS = 30.0
 #: A worker that says what it does is for a server's log; here the last lines are the address and how to sign in.
-QUIET = {"web": "", "worker": " --quiet"}
+QUIET = {"worker": " --quiet"}
 
 
-class Printer:
-    """Prints what the processes say, and of honcho's own words only that it stops."""
+class Together:
+    """Processes that live and end together; what they print is printed, line by line."""
 
-    width = 0
+    def __init__(self, commands: dict[str, str], environment: dict[str, str]) -> None:
+        self._commands = commands
+        self._environment = environment
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._signals = 0
+        self._printing = threading.Lock()
 
-    def __init__(self) -> None:
-        self.stopped = False
-
-    def write(self, message: Message) -> None:
-        """Print one message."""
-        text = message.data.decode("utf-8", "replace") if isinstance(message.data, bytes) else message.data
-        if message.name != honcho.manager.SYSTEM_PRINTER_NAME:
-            print(text.rstrip("\n"), flush=True)
-        elif "received" in text:
-            self.stopped = True
+    def run(self) -> int:
+        """Run them until a signal comes (0) or one of them ends (its exit code, or 1)."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._asked)
+        readers = [self._start(name, command) for name, command in self._commands.items()]
+        while not self._signals and not self._ended():
+            time.sleep(0.1)
+        ended = self._ended()
+        if ended:
+            print(f"The {ended} process ended by itself, so everything stops.", file=sys.stderr)
+        else:
             print("\nStopping ...", flush=True)
-        elif "stopped" in text and not self.stopped:
-            print(f"{text.partition(' ')[0]} ended by itself, so everything stops.", file=sys.stderr, flush=True)
-            self.stopped = True
+        code = self._running[ended].returncode if ended else 0
+        self._stop()
+        for reader in readers:
+            reader.join(5)
+        return max(code, 1) if ended else 0
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal; nothing else is safe here."""
+        self._signals += 1
+
+    def _start(self, name: str, command: str) -> threading.Thread:
+        """Start one of them in a group of its own, so that a Ctrl-C reaches it through us alone."""
+        child = subprocess.Popen(
+            command,
+            shell=True,
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._running[name] = child
+        reader = threading.Thread(target=self._print, args=(child,), daemon=True)
+        reader.start()
+        return reader
+
+    def _print(self, child: subprocess.Popen[bytes]) -> None:
+        """Print what one of them says."""
+        assert child.stdout is not None
+        for line in child.stdout:
+            with self._printing, contextlib.suppress(OSError):
+                print(line.decode("utf-8", "replace").rstrip("\r\n"), flush=True)
+
+    def _ended(self) -> str:
+        """The name of one that ended, or ""."""
+        return next((name for name, child in self._running.items() if child.poll() is not None), "")
+
+    def _stop(self) -> None:
+        """End all: asked first, killed when they take too long or the person asks again."""
+        self._signal_all(signal.SIGTERM)
+        until, asked = time.monotonic() + STOP_SECONDS, self._signals
+        while any(child.poll() is None for child in self._running.values()):
+            if time.monotonic() > until or self._signals > asked:
+                self._signal_all(signal.SIGKILL)
+            time.sleep(0.05)
+
+    def _signal_all(self, number: int) -> None:
+        """Send a signal to the groups of those that run."""
+        for child in self._running.values():
+            if child.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, number)
 
 
 def main() -> int:
@@ -66,16 +126,10 @@ def main() -> int:
 
 
 def run(settings: Settings) -> int:
-    """Run the Procfile's processes until a signal comes or one of them ends."""
-    honcho.manager.KILL_WAIT = STOP_SECONDS
-    printer = Printer()
-    manager = Manager(printer)
-    for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
-        manager.add_process(name, command + QUIET.get(name, ""), env=environment(settings), cwd=str(ROOT))
-    signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
-    manager.loop()
-    asked = manager.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
-    return 0 if asked else manager.returncode or 1
+    """Run the Procfile's processes until a signal comes or one of them ends; the exit code."""
+    lines = parse_procfile((ROOT / "Procfile").read_text()).processes
+    commands = {name: command + QUIET.get(name, "") for name, command in lines.items()}
+    return Together(commands, environment(settings)).run()
 
 
 def environment(settings: Settings) -> dict[str, str]:
