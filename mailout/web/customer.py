@@ -165,13 +165,13 @@ def delete(customer_id: int) -> AnyResponse:
 
 def _letter(line: HistoryLine) -> Got:
     """A letter with the reason as a sentence: what a server said stands between quotation marks."""
+    if line.state == "uncertain":
+        return Got(line, "The line broke at the last word. Nobody sent it again.")
     if not line.why:
         return Got(line, "")
     if line.state in ("skipped", history.NOT_IN_IT):
         words = outcome.reason_words(line.why)
         return Got(line, f"{words[:1].upper()}{words[1:]}.")
-    if line.state == "uncertain":
-        return Got(line, "The line broke at the last word. Nobody sent it again.")
     return Got(line, ("No bounce since. " if line.state == "sent" else "") + f"“{line.why}”")
 
 

@@ -247,9 +247,7 @@ def test_what_the_business_decided_is_not_theirs_to_take_back(
     assert "We don’t write to this address" in client.get(link).text
 
 
-def test_a_deleted_customer_is_answered_calmly(
-    client: FlaskClient, make: Make, link: str, margaret: Customer
-) -> None:
+def test_a_deleted_customer_is_answered_calmly(client: FlaskClient, make: Make, link: str, margaret: Customer) -> None:
     customers.delete(margaret.id, actor=COMMAND, now=make._now + timedelta(days=1))
     db.session.commit()
 
@@ -273,5 +271,3 @@ def test_the_buttons_of_one_link_are_not_pressed_without_end(client: FlaskClient
 
     assert answers[:20] == [303] * 20
     assert answers[20:] == [429] * 2
-
-
