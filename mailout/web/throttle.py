@@ -21,6 +21,9 @@ FIRST, LONGEST = timedelta(seconds=30), timedelta(minutes=15)
 FORGOTTEN = timedelta(hours=24)
 MOST = 50_000
 
+#: An address and an account; None for all of them.
+Key = tuple[str | None, str | None]
+
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
@@ -35,14 +38,14 @@ class Throttle:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wrong: OrderedDict[tuple[str, str], Wrong] = OrderedDict()
+        self._wrong: OrderedDict[Key, Wrong] = OrderedDict()
 
     def wait(self, account: str, address: str, now: datetime) -> timedelta:
         """How long this address must wait before it may try this account; nought when it may try now."""
         with self._lock:
-            crowd = self._of(("", account), now).times >= FREE_OF_ACCOUNT
+            crowd = self._of((None, account), now).times >= FREE_OF_ACCOUNT
             pair = self._left((address, account), 1 if crowd else FREE, now)
-            return max(pair, self._left((address, ""), FREE_OF_ADDRESS, now))
+            return max(pair, self._left((address, None), FREE_OF_ADDRESS, now))
 
     def tries_left(self, account: str, address: str, now: datetime) -> int:
         """How many wrong tries cost nothing still."""
@@ -52,7 +55,7 @@ class Throttle:
     def wrong(self, account: str, address: str, now: datetime) -> None:
         """Count a wrong try."""
         with self._lock:
-            for key in ((address, account), (address, ""), ("", account)):
+            for key in ((address, account), (address, None), (None, account)):
                 self._wrong[key] = Wrong(self._of(key, now).times + 1, now)
                 self._wrong.move_to_end(key)
             while len(self._wrong) > MOST:
@@ -63,12 +66,12 @@ class Throttle:
         with self._lock:
             self._wrong.pop((address, account), None)
 
-    def _of(self, key: tuple[str, str], now: datetime) -> Wrong:
+    def _of(self, key: Key, now: datetime) -> Wrong:
         """The count of `key`; nought after a day without a wrong try."""
         found = self._wrong.get(key, Wrong(0, now))
         return found if now - found.at < FORGOTTEN else Wrong(0, now)
 
-    def _left(self, key: tuple[str, str], free: int, now: datetime) -> timedelta:
+    def _left(self, key: Key, free: int, now: datetime) -> timedelta:
         """How much of the wait of `key` is left."""
         found = self._of(key, now)
         if found.times < free:

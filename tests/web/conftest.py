@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
@@ -56,6 +56,17 @@ def client_of(app: Flask) -> Callable[[User | None], FlaskClient]:
         return client
 
     return make_client
+
+
+@pytest.fixture(autouse=True)
+def _requests_apart(app: Flask) -> None:
+    """Have each request begin with nothing: under a test's own context Flask's `g` would outlive it."""
+
+    def forget() -> None:
+        for name in list(g):
+            g.pop(name)
+
+    app.before_request_funcs.setdefault(None, []).insert(0, forget)
 
 
 @dataclass
