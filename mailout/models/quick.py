@@ -10,32 +10,45 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Insert, Update
+from sqlalchemy import ClauseElement, Connection
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 Store = Callable[[Any], Any]
 
 
-class Statement:
-    """One compiled statement. Values are given by the names of its bind parameters, and go through their types."""
+class AsStored(UserDefinedType[Any]):
+    """The type of a parameter whose value was made ready by `storing`, once for several statements."""
 
-    def __init__(self, statement: Update | Insert | Delete, dialect: Dialect) -> None:
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        """Its name where a database asks for one."""
+        return "TIMESTAMP"
+
+
+class Statement:
+    """One compiled statement. Values are given by the names of its bind parameters, and go through their types.
+
+    A parameter without a type is stored as it is given; what comes back is as the driver gives it.
+    """
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self.text: str = compiled.string
-        self._names: list[str] = list(compiled.positiontup if compiled.positional else compiled.binds)
+        self._names: list[str] = list(compiled.positiontup if compiled.positional else compiled.bind_names.values())
         self._positional = bool(compiled.positional)
         self._fixed: dict[str, Any] = {}
         self._stores: list[tuple[str, Store]] = []
-        for name, bind in compiled.binds.items():
+        for bind, name in compiled.bind_names.items():
             store = _store(bind, dialect)
             if not bind.required:
                 self._fixed[name] = _plain(bind.effective_value, store)
             elif store is not None:
-                self._stores.append((name, lru_cache(maxsize=64)(store)))
+                self._stores.append((name, store))
 
     def bound(self, values: dict[str, Any]) -> Any:
         """The parameters for the driver: `values` by name (changed on the way), the rest as the statement says."""
@@ -43,6 +56,12 @@ class Statement:
             values[name] = store(values[name])
         values |= self._fixed
         return [values[name] for name in self._names] if self._positional else values
+
+
+def storing(kind: TypeEngine[Any], dialect: Dialect) -> Store:
+    """How a value of this type is stored: for one that goes into several statements."""
+    found: Store | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    return found or (lambda value: value)
 
 
 def _store(bind: Any, dialect: Dialect) -> Store | None:
@@ -72,6 +91,15 @@ class Quick:
         except self._dialect.loaded_dbapi.Error as error:
             raise self._ours(error, statement.text) from error
         return int(self._cursor.rowcount)
+
+    def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run it, as `run` does; the rows that it gives."""
+        try:
+            self._cursor.execute(statement.text, statement.bound({**values}))
+            found: list[tuple[Any, ...]] = self._cursor.fetchall()
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._ours(error, statement.text) from error
+        return found
 
     def commit(self) -> None:
         """Make what was run since the last `commit` last."""

@@ -16,8 +16,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ..core.delivery import Outcome, Reply, Scope, Stage, State
 from ..wires.smtp import Copy
@@ -29,8 +29,7 @@ PAGE = 500
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A claimed recipient and the copy made for it."""
 
     claimed: Claimed
@@ -63,18 +62,18 @@ class Feed:
         self.unfit: dict[int, str] = {}
         self.wait = 0.0
 
-    def take(self, now: datetime) -> Job | None:
+    def take(self) -> Job | None:
         """The copy whose turn it is; None when nothing may go now, and `wait` says for how many seconds at least.
 
         Whoever takes one tells what became of it: `went` at its dot, `put_back` or `given_up` before.
         """
-        while (claimed := self._allowed(now)) is not None:
-            job = self._made(claimed, now)
+        while (claimed := self._allowed()) is not None:
+            job = self._made(claimed)
             if job is not None:
                 return job
         return None
 
-    def _allowed(self, now: datetime) -> Claimed | None:
+    def _allowed(self) -> Claimed | None:
         """The recipient whose turn it is, its place in the limiter taken."""
         with self._lock:
             self.wait = self._limiter.take_place(self._steady())
@@ -82,13 +81,13 @@ class Feed:
                 return None
             claimed = None
             try:
-                claimed = self._next(now)
+                claimed = self._next()
             finally:
                 if claimed is None:
                     self._limiter.give_back()
             return claimed
 
-    def _made(self, claimed: Claimed, now: datetime) -> Job | None:
+    def _made(self, claimed: Claimed) -> Job | None:
         """The copy for `claimed`; None when none can be made, which is then written down."""
         try:
             return Job(claimed, self._compose(claimed))
@@ -99,18 +98,18 @@ class Feed:
             self._ledger.hand_back([claimed.id])
         except Exception as error:
             log.exception("not composed recipient=%s", claimed.id)
-            self._mark(claimed, error, now)
+            self._mark(claimed, error)
         self._limiter.give_back()
         return None
 
     def again(self, job: Job) -> Job | None:
         """The same copy made once more, for a connection that can carry less than was known before."""
-        return self._made(job.claimed, self._now())
+        return self._made(job.claimed)
 
     def fail(self, job: Job, error: Exception) -> None:
         """Something that we did not foresee happened to this copy, and must not happen to it for ever."""
         self._limiter.give_back()
-        self._mark(job.claimed, error, self._now())
+        self._mark(job.claimed, error)
 
     def went(self) -> None:
         """A copy's dot goes now: it counts for the rate limit."""
@@ -171,25 +170,25 @@ class Feed:
         """How many claimed copies wait here."""
         return sum(len(hand) for hand in self._hands.values())
 
-    def _next(self, now: datetime) -> Claimed | None:
+    def _next(self) -> Claimed | None:
         """The recipient whose turn it is."""
-        notice = self._from(NOTICES, now)
+        notice = self._from(NOTICES)
         if notice is not None:
             return notice
         for _ in range(len(self._turns)):
             self._turns.rotate(-1)
-            claimed = None if self._turns[-1] is NOTICES else self._from(self._turns[-1], now)
+            claimed = None if self._turns[-1] is NOTICES else self._from(self._turns[-1])
             if claimed is not None:
                 return claimed
         return None
 
-    def _from(self, owner: int | None, now: datetime) -> Claimed | None:
+    def _from(self, owner: int | None) -> Claimed | None:
         """The next recipient of one mail-out, a new page being claimed when the hand is empty."""
         hand = self._hands.get(owner)
         if hand is None or (not hand and owner in self._dry):
             return None
         if not hand:
-            hand.extend(self._ledger.claim(owner, PAGE, now))
+            hand.extend(self._ledger.claim(owner, PAGE, self._now()))
         if hand:
             return hand.popleft()
         self._dry.add(owner)
@@ -202,11 +201,11 @@ class Feed:
                 wanted = self._ledger.still_claimed(owner)
                 self._hands[owner] = deque(claimed for claimed in hand if claimed.id in wanted)
 
-    def _mark(self, claimed: Claimed, error: Exception, now: datetime) -> None:
+    def _mark(self, claimed: Claimed, error: Exception) -> None:
         """Note that no copy could be made for this recipient; the others are not held up. After its dot: in doubt."""
         reply = Reply(0, "", f"the copy could not be made: {error}"[:500], Stage.RCPT)
         for was, becomes in ((State.CLAIMED, State.FAILED), (State.DOT_PENDING, State.UNCERTAIN)):
-            self._ledger.settle(Settled(claimed.id, was, Outcome(becomes, Scope.RECIPIENT, reply)), now)
+            self._ledger.settle(Settled(claimed.id, was, Outcome(becomes, Scope.RECIPIENT, reply)), self._now())
 
 
 def _span(seconds: int) -> str:

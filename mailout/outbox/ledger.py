@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, Engine, func, null, select, update
 from sqlalchemy.sql.elements import ColumnElement
@@ -28,14 +28,13 @@ from sqlalchemy.sql.elements import ColumnElement
 from ..core.delivery import Outcome, Scope, State, check_move
 from ..models import Mailout, Recipient
 from ..models.quick import Quick
-from .ledger_lines import Lines
+from .ledger_lines import Lines, Pages
 
 #: The mail-out of notices, in the places where a number stands for one.
 NOTICES = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A recipient in the pump's hand."""
 
     id: int
@@ -47,8 +46,7 @@ class Claimed:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What became of a claimed copy, to be written down. `was` is the state that its row has now."""
 
     id: int
@@ -66,17 +64,6 @@ class _Entry:
     wanted: bool = False
     written: bool = False
     error: Exception | None = None
-
-
-_COLUMNS = (
-    Recipient.id,
-    Recipient.mailout_id,
-    Recipient.notice_id,
-    Recipient.customer_id,
-    Recipient.address,
-    Recipient.name,
-    Recipient.attempts,
-)
 
 
 class Ledger:
@@ -140,17 +127,18 @@ class Ledger:
         """The statements of these entries, and their commit."""
         try:
             for entry in entries:
+                now = self._lines.time(entry.now)
                 if entry.settled is not None:
-                    self._settle(entry.settled, entry.now)
+                    self._settle(entry.settled, now)
                 if entry.dot_of is not None:
-                    values = {"b_id": entry.dot_of, "b_me": self._me, "b_now": entry.now}
+                    values = {"b_id": entry.dot_of, "b_me": self._me, "b_now": now}
                     entry.wanted = self._quick.run(self._lines.to_dot, values) == 1
             self._quick.commit()
         except BaseException:
             self._quick.rollback()
             raise
 
-    def _settle(self, held: Settled, now: datetime) -> None:
+    def _settle(self, held: Settled, now: Any) -> None:
         """The statements of `settle`: the row itself, and the reply's words unless it was a plain yes."""
         outcome, reply = held.outcome, held.outcome.reply
         state = outcome.state
@@ -175,25 +163,24 @@ class Ledger:
 
     def claim(self, mailout_id: int | None, most: int, now: datetime) -> list[Claimed]:
         """Take up to `most` copies of the mail-out (None: notices): those that are due again, then the queued ones."""
-        with self._lock, self._connection.begin():
-            due = self._take(mailout_id, _due(now), (Recipient.due_at, Recipient.id), most)
-            queued = self._take(mailout_id, _queued(), (Recipient.id,), most - len(due)) if len(due) < most else []
+        values = {"b_mailout": mailout_id, "b_me": self._me, "b_now": self._lines.time(now)}
+        with self._lock:
+            due = self._take(self._lines.due, mailout_id, values, most)
+            queued = self._take(self._lines.queued, mailout_id, values, most - len(due)) if len(due) < most else []
         return due + queued
 
-    def _take(self, mailout_id: int | None, ready: ColumnElement[bool], order: Any, most: int) -> list[Claimed]:
-        """Take up to `most` copies that are `ready`."""
-        of_these = _of(mailout_id)
-        page = select(Recipient.id).where(of_these, ready).order_by(*order).limit(most)
-        ids = list(self._connection.scalars(page))
-        if not ids:
+    def _take(self, pages: Pages, mailout_id: int | None, values: dict[str, Any], most: int) -> list[Claimed]:
+        """Take up to `most` copies that are ready; nobody waits for the database's lock to find none."""
+        anybody, claim = pages.notices if mailout_id is NOTICES else pages.of_one
+        if not self._quick.rows(anybody, values):
             return []
-        take = (
-            update(Recipient)
-            .where(Recipient.id.in_(ids), ready)
-            .values(state=State.CLAIMED, claimed_by=self._me, due_at=None)
-            .returning(*_COLUMNS)
-        )
-        return sorted((Claimed(*row) for row in self._connection.execute(take)), key=lambda row: row.id)
+        try:
+            rows = self._quick.rows(claim, values | {"b_most": most})
+            self._quick.commit()
+        except BaseException:
+            self._quick.rollback()
+            raise
+        return sorted(map(Claimed._make, rows))
 
     def still_claimed(self, mailout_id: int | None) -> set[int]:
         """The copies of the mail-out that are claimed and were not skipped or cancelled since; index alone."""
@@ -260,14 +247,6 @@ def _tries(held: Settled) -> int:
 def _of(mailout_id: int | None) -> ColumnElement[bool]:
     """The recipients of one mail-out, or of notices."""
     return Recipient.mailout_id.is_(None) if mailout_id is NOTICES else Recipient.mailout_id == mailout_id
-
-
-def _queued() -> ColumnElement[bool]:
-    return (Recipient.state == State.QUEUED) & Recipient.due_at.is_(None)
-
-
-def _due(now: datetime) -> ColumnElement[bool]:
-    return (Recipient.state == State.DEFERRED) & (Recipient.due_at <= now)
 
 
 def _unfinished() -> ColumnElement[bool]:

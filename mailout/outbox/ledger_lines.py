@@ -6,17 +6,21 @@ Never    runs them (that is `ledger`)
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, func, insert, null, update
+from sqlalchemy import bindparam, exists, func, insert, null, select, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.delivery import State
 from ..models import Mailout, Recipient, Reply
-from ..models.quick import Statement
+from ..models.quick import AsStored, Statement, storing
 
-_NOW = bindparam("b_now", type_=Recipient.dot_at.type)
+SAME = timedelta(milliseconds=3)
+
+#: The time, as it is stored: one that goes into several statements is made ready once, by `Lines.time`.
+_NOW = bindparam("b_now", type_=AsStored())
 _WORDS: dict[str, ColumnElement[Any]] = {"code": bindparam("b_code"), "enhanced": bindparam("b_enhanced")}
 
 
@@ -51,14 +55,14 @@ _SETTLE = (
         attempts=Recipient.attempts + bindparam("b_tries"),
         first_tried_at=func.coalesce(Recipient.first_tried_at, _NOW),
         due_at=bindparam("b_due"),
-        settled_at=bindparam("b_settled"),
+        settled_at=bindparam("b_settled", type_=AsStored()),
         **_WORDS,
         reply=bindparam("b_text"),
     )
 )
 _REPLY = insert(Reply).values(
     recipient_id=bindparam("b_id"),
-    at=_NOW,
+    at=bindparam("b_now", type_=AsStored()),
     state=bindparam("b_state"),
     stage=bindparam("b_stage"),
     **_WORDS,
@@ -66,11 +70,62 @@ _REPLY = insert(Reply).values(
 )
 
 
+#: What a claim gives of each recipient.
+CLAIMED = (
+    Recipient.id,
+    Recipient.mailout_id,
+    Recipient.notice_id,
+    Recipient.customer_id,
+    Recipient.address,
+    Recipient.name,
+    Recipient.attempts,
+)
+_NOTICES, _OF_ONE = Recipient.mailout_id.is_(None), Recipient.mailout_id == bindparam("b_mailout")
+_QUEUED = (Recipient.state == State.QUEUED, Recipient.due_at.is_(None))
+_DUE = (Recipient.state == State.DEFERRED, Recipient.due_at <= _NOW)
+
+
 class Lines:
     """The statements, ready for one kind of database."""
 
     def __init__(self, dialect: Dialect) -> None:
+        self._store = storing(Recipient.dot_at.type, dialect)
+        self._stored: tuple[datetime, Any] | None = None
         self.to_dot = Statement(_TO_DOT, dialect)
         self.sent = Statement(_SENT, dialect)
         self.settle = Statement(_SETTLE, dialect)
         self.reply = Statement(_REPLY, dialect)
+        self.queued = _pages(_QUEUED, dialect, Recipient.id)
+        self.due = _pages(_DUE, dialect, Recipient.due_at, Recipient.id)
+
+    def time(self, now: datetime) -> Any:
+        """`now` as it is stored; copies within SAME of each other share one, for making it ready takes its time."""
+        last = self._stored
+        if last is None or not last[0] <= now < last[0] + SAME:
+            last = self._stored = (now, self._store(now))
+        return last[1]
+
+
+class Pages(NamedTuple):
+    """For notices and for a mail-out: whether anybody is ready, and the claim of a page of them.
+
+    The question is asked first, so that nobody waits for the database's lock to find nobody.
+    """
+
+    notices: tuple[Statement, Statement]
+    of_one: tuple[Statement, Statement]
+
+
+def _pages(ready: tuple[ColumnElement[bool], ...], dialect: Dialect, *order: Any) -> Pages:
+    """The statements that claim those who are `ready`."""
+    found = []
+    for of_these in (_NOTICES, _OF_ONE):
+        ids = select(Recipient.id).where(of_these, *ready).order_by(*order)
+        claim = (
+            update(Recipient)
+            .where(Recipient.id.in_(ids.limit(bindparam("b_most")).scalar_subquery()))
+            .values(state=State.CLAIMED, claimed_by=bindparam("b_me"), due_at=null())
+            .returning(*CLAIMED)
+        )
+        found.append((Statement(ids.limit(1), dialect), Statement(claim, dialect)))
+    return Pages(*found)

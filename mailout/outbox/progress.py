@@ -7,18 +7,19 @@ Fails    LookupError for a mail-out that there is not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
-from ..core.delivery import private, public
+from .. import pulse
+from ..core.delivery import State, private, public
 from ..core.own import message_id
 from ..core.phase import Counts, Phase, phase
 from ..current import secret, settings
-from ..models import Mailout, Recipient, db
+from ..models import Mailout, Pulse, Recipient, db
 from . import queue
 
 PAGE = 500
@@ -52,8 +53,7 @@ class Overview:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One recipient of a mail-out."""
 
     id: int
@@ -97,36 +97,138 @@ def of_row(row: Mailout, now: datetime) -> Overview:
     return Overview(row, phase(row, now), queue.counts(row.id) if row.accepted_at else Counts())
 
 
+_COLUMNS = (
+    Recipient.id,
+    Recipient.customer_id,
+    Recipient.address,
+    Recipient.name,
+    Recipient.state,
+    Recipient.reason,
+    Recipient.attempts,
+    Recipient.code,
+    Recipient.enhanced,
+    Recipient.reply,
+    Recipient.due_at,
+    Recipient.settled_at,
+)
+
+
 def lines(mailout_id: int, word: str = "") -> Iterator[Line]:
     """The recipients of the mail-out, all or those in the contract's state `word`, a page at a time from the table."""
-    query = select(Recipient).where(Recipient.mailout_id == mailout_id).order_by(Recipient.id).limit(PAGE)
+    query = select(*_COLUMNS).where(Recipient.mailout_id == mailout_id).order_by(Recipient.id).limit(PAGE)
     if word:
         query = query.where(Recipient.state.in_(private(word)))
-    after = 0
-    while rows := db.session.scalars(query.where(Recipient.id > after)).all():
-        for row in rows:
-            yield line(row)
+    make, after = _maker(), 0
+    while rows := db.session.execute(query.where(Recipient.id > after)).all():
+        yield from map(make, rows)
         after = rows[-1].id
-        db.session.expire_all()
 
 
 def line(row: Recipient) -> Line:
     """A recipient's row as people see it."""
-    reply = " ".join(word for word in (str(row.code or ""), row.enhanced, row.reply) if word)
-    domain = settings().own.domain
-    return Line(
-        id=row.id,
-        customer_id=row.customer_id,
-        address=row.address,
-        name=row.name,
-        state=public(row.state),
-        reason=row.reason,
-        attempts=row.attempts,
-        reply=reply,
-        message_id=message_id(secret(), row.id, domain),
-        due_at=row.due_at,
-        settled_at=row.settled_at,
+    return _maker()(row)
+
+
+def _maker() -> Callable[[Any], Line]:
+    """What makes a line of a row, or of its columns."""
+    key, domain = secret(), settings().own.domain
+
+    def make(row: Any) -> Line:
+        return Line(
+            row.id,
+            row.customer_id,
+            row.address,
+            row.name,
+            public(row.state),
+            row.reason,
+            row.attempts,
+            " ".join([word for word in (str(row.code or ""), row.enhanced, row.reply) if word]),
+            message_id(key, row.id, domain),
+            row.due_at,
+            row.settled_at,
+        )
+
+    return make
+
+
+# -- while it is sent --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How a mail-out moves at this moment. `waits_for` is in words, "" when it does not wait.
+
+    `rate_per_minute` is that of the newest copies, 0 when none went lately; `seconds_left` None when nothing tells.
+    """
+
+    rate_per_minute: float
+    seconds_left: float | None
+    connections: int
+    waits_for: str
+    waits_until: datetime | None
+    last_reply: str
+
+
+#: How many of the newest copies tell the rate, and how long ago they may have gone.
+SAMPLE, LATELY = 500, timedelta(minutes=1)
+
+
+def live(seen: Overview, now: datetime) -> Live:
+    """How the mail-out moves: cheap, whatever the number of its recipients."""
+    relay, newest = pulse.of(pulse.RELAY), _newest(seen.row.id)
+    rate = _rate([at for at, _ in newest], now) if seen.state is Phase.SENDING else 0.0
+    waits_for, until = _waits(seen, relay)
+    return Live(
+        rate_per_minute=rate,
+        seconds_left=(seen.counts.queued + seen.counts.sending) / rate * 60 if rate else None,
+        connections=relay.connections if seen.state is Phase.SENDING else 0,
+        waits_for=waits_for,
+        waits_until=until,
+        last_reply=newest[0][1] if newest else "",
     )
+
+
+def _newest(mailout_id: int) -> list[tuple[datetime, str]]:
+    """When the newest accepted copies were answered, and how; the newest first."""
+    query = (
+        select(Recipient.settled_at, Recipient.code, Recipient.enhanced, Recipient.reply)
+        .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT, Recipient.due_at.is_(None))
+        .order_by(Recipient.id.desc())
+        .limit(SAMPLE)
+    )
+    rows = [row for row in db.session.execute(query) if row.settled_at]
+    found = [(row.settled_at, " ".join(filter(None, (str(row.code), row.enhanced, row.reply)))) for row in rows]
+    return sorted(found, reverse=True)
+
+
+def _rate(times: list[datetime], now: datetime) -> float:
+    """Copies a minute among these times, the newest first; 0 when none is of the last minute."""
+    lately = [at for at in times if now - LATELY <= at <= now]
+    if not lately:
+        return 0.0
+    length = (now - lately[-1]).total_seconds() if len(lately) == len(times) else LATELY.total_seconds()
+    return len(lately) / max(length, 0.1) * 60
+
+
+def _waits(seen: Overview, relay: Pulse) -> tuple[str, datetime | None]:
+    """What the mail-out waits for, and until when if that is known."""
+    row = seen.row
+    if seen.state is Phase.PAUSED:
+        return row.paused_for or "Somebody paused it.", None
+    if seen.state is Phase.STARTING:
+        return "It starts in a moment; until then it can be stopped.", row.starts_at
+    if seen.state is not Phase.SENDING:
+        return "", None
+    if relay.trouble:
+        return relay.trouble, relay.again_at
+    if relay.waits_for:
+        return relay.waits_for, relay.waits_until
+    if seen.counts.deferred and not seen.counts.queued + seen.counts.sending:
+        due = select(func.min(Recipient.due_at)).where(
+            Recipient.mailout_id == row.id, Recipient.state == State.DEFERRED
+        )
+        return "Those who could not be served yet are tried again.", db.session.scalar(due)
+    return "", None
 
 
 def latest(most: int, user_id: int | None = None) -> list[Mailout]:

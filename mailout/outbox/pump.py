@@ -143,6 +143,8 @@ class Pump:
 
     def _tend(self, mailouts: list[int], now: datetime) -> None:
         """Say how the relay is, and see whether everything moves."""
+        if self._verdicts.take_heard():
+            self.standing.well(now)
         report, limit = self.standing.report(now), self.feed.limited_by()
         waits = report.words if self.standing.waits_for_quota(now) else ""
         trouble = "" if waits else report.words
@@ -174,15 +176,14 @@ class Pump:
         Sender(self, self._settings.messages_per_connection, stays).run()
 
     def may_go_on(self) -> bool:
-        """Whether another dot may be written at all."""
-        return not (self._over or self._stopping())
+        """Whether another dot may be written at all; the main thread looks, five times a second, whether we stop."""
+        return not self._over
 
     def next_job(self) -> Job | None:
         """The copy whose turn it is, unless the relay wants to be left alone."""
-        now = self.now()
-        if not self.may_go_on() or self.standing.wait(now):
+        if self._over or (self.standing.may_wait and self.standing.wait(self.now())):
             return None
-        return self.feed.take(now)
+        return self.feed.take()
 
     def rest(self) -> None:
         """Wait until something may have changed."""

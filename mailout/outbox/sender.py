@@ -233,12 +233,13 @@ class Sender:
 
     def _tell(self, job: Job, outcome: Outcome) -> None:
         """Let the pump know, and log what was not simply accepted, in one line without a secret."""
+        if outcome.scope is None:
+            self._pump.happened(job, outcome, rotation=False)
+            return
         reply = outcome.reply
         broke = outcome.scope is Scope.RELAY and reply.code in (0, 421)
         at_boundary = reply.stage in (Stage.MAIL, Stage.EHLO) and self._began > 1
         self._pump.happened(job, outcome, rotation=broke and at_boundary)
-        if outcome.scope is None:
-            return
         log.log(
             logging.INFO if outcome.scope is Scope.RECIPIENT else logging.WARNING,
             "%s recipient=%s mailout=%s stage=%s code=%s",

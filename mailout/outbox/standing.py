@@ -21,7 +21,6 @@ NEVER = timedelta(0)
 CALM = timedelta(seconds=20)
 LONGEST_CALM = timedelta(minutes=10)
 PUSHES_APART = timedelta(seconds=5)
-HEARD_EVERY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,18 @@ class Standing:
         self._quota_words = ""
         self._heard_at: datetime | None = None
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether there is anything to wait for at all: `wait` knows how long."""
+        return self._again_at is not None or self._quota_until is not None
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether the relay was in trouble when it was last heard of."""
+        return self._troubles > 0
+
     def well(self, now: datetime) -> None:
         """The relay answered as it should. What it said of a quota stands until that is over."""
-        heard = self._heard_at
-        if not self._troubles and heard and heard <= now < heard + HEARD_EVERY:
-            return
         with self._lock:
             self._troubles, self._words, self._again_at, self._heard_at = 0, "", None, now
 
@@ -105,8 +111,6 @@ class Standing:
 
     def wait(self, now: datetime) -> timedelta:
         """How long to keep away; nought when the relay may be tried."""
-        if self._again_at is None and self._quota_until is None:
-            return NEVER
         with self._lock:
             if not self._in_quota(now):
                 self._quota_until, self._quota_words = None, ""

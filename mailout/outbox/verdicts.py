@@ -44,13 +44,14 @@ class Verdicts:
         self._letters: set[int] = set()
         self._session_faults = 0
         self._moved: set[int] = set()
+        self._heard = False
 
     def judge(self, job: Job, reply: Reply, tries: int) -> Outcome:
         """What the reply means for this copy."""
+        if reply.stage is Stage.DOT and reply.accepted:
+            return Outcome(State.SENT, None, reply)
         now, claimed = self._now(), job.claimed
         outcome = judge(reply, tries, now, self._schedule, salt=claimed.id)
-        if outcome.scope is None:
-            return outcome
         if outcome.state is State.UNCERTAIN and claimed.notice_id is not None:
             return self._notice_in_doubt(outcome, tries, now, claimed.id)
         if outcome.scope is Scope.LETTER and claimed.mailout_id in self._letters:
@@ -65,16 +66,13 @@ class Verdicts:
     def happened(self, job: Job, outcome: Outcome, *, rotation: bool) -> None:
         """Learn from what became of a copy. `rotation`: the relay closed between two messages, as it may."""
         scope, mailout_id = outcome.scope, job.claimed.mailout_id
-        if scope in (None, Scope.RECIPIENT):
-            self._session_faults = 0
-            self._standing.well(self._now())
-        if scope is None:
-            if mailout_id is not None:
-                self._moved.add(mailout_id)
-                if mailout_id in self._refused:
-                    self._forget(mailout_id)
-        elif scope is Scope.RECIPIENT:
+        if scope is None or scope is Scope.RECIPIENT:
             self._moved.add(mailout_id or 0)
+            self._session_faults, self._heard = 0, True
+            if self._standing.in_trouble:
+                self._standing.well(self._now())
+            if scope is None and mailout_id in self._refused:
+                self._forget(mailout_id)
         elif not rotation:
             self._trouble(job, outcome)
 
@@ -125,6 +123,11 @@ class Verdicts:
     def opened(self, mailout_ids: Sequence[int]) -> None:
         """These may send: a refused letter among them was tried anew by a person."""
         self._letters.difference_update(set(mailout_ids) - self._feed.unfit.keys())
+
+    def take_heard(self) -> bool:
+        """Whether the relay answered as it should since this was last asked."""
+        heard, self._heard = self._heard, False
+        return heard
 
     def take_moved(self) -> set[int]:
         """The mail-outs of which a copy was settled since this was last asked."""

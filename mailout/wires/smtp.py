@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..core.delivery import Reply, Stage
 from .smtp_line import Broken, Piece, line_of
@@ -30,8 +30,7 @@ DOT = b".\r\n"
 RESET = Stage.EHLO  # the reply to RSET says no more than that the session is sane
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(NamedTuple):
     """What goes over the wire for one recipient.
 
     `pieces` are the message, dot-stuffed (RFC 5321 4.5.2), the last ending in CRLF; `size` counts their octets.

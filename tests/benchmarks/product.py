@@ -11,11 +11,11 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from mailout import database, doorbell, worker
 from mailout import settings as mailout_settings
@@ -75,9 +75,9 @@ class Product:
         self._context.pop()
 
     def ready(self, count: int, size: int) -> int:
-        """A mail-out to `count` recipients that nothing but a bell is wanting for."""
-        now = datetime.now(UTC)
-        made = mailout(self._user, self._list, letter(size), ["c0@customers.test"], now)
+        """A mail-out to `count` recipients that is not due yet."""
+        later = datetime.now(UTC) + timedelta(days=1)
+        made = mailout(self._user, self._list, letter(size), ["c0@customers.test"], later)
         for start in range(1, count, PAGE):
             numbers = range(start, min(count, start + PAGE))
             rows = [
@@ -91,6 +91,8 @@ class Product:
         """Have it sent, and wait until it is."""
         made = self.ready(count, size)
         before = self.worker.cpu()
+        db.session.execute(update(Mailout).where(Mailout.id == made).values(starts_at=datetime.now(UTC)))
+        db.session.commit()
         doorbell.ring(doorbell.SEND)
         until(lambda: self._finished(made), 900, every=0.1)
         cpu = self.worker.cpu() - before
