@@ -35,6 +35,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+pytest_plugins = ["tests.skipping"]
+
 PASSWORD = "s3cret-pop"
 DOMAIN = "mail.test"
 CUSTOMERS = "customers.test"
