@@ -40,7 +40,7 @@ _MACHINE = one_of(r"""
 _NOBODY = one_of(r"""
     (?:no|non|not|do-?not|dont|never|keine?|pas-de)[-_.]?(?:reply|replies|response|antwort|reponse)(?:[-_.+].*)?
     (?:ne|no|nao|non|nicht)[-_.]?(?:pas[-_.]?)?(?:repondre|reponda|respond[aeo]r?|responda|rispondere|antworten)
-    .*[-_.](?:no-?reply|donotreply|noresponse)|owner-.+|.+-(?:owner|request|bounces?|errors?)|bounces?(?:[-_.+].*)?
+    .*[-_.](?:no-?reply|donotreply|noresponse)|owner-.+|.+-(?:owner|request|bounces?|errors?)|bounces?(?:[-_+].*|\d*)
     (?:auto|automatic)[-_.]?(?:reply|respon[ds]e?r?|mail(?:er)?|answer).*
     listserv|majordomo|listproc|mailman|notifications?|alerts?|root|nobody
 """)
@@ -50,7 +50,8 @@ _AWAY = one_of(
     r"""
     (?:automat(?:ic|ed)|auto)[ -]?(?:repl(?:y|ies|ied)|respon(?:se|ses|der|d|s)\b|answer|acknowledg|confirmation)
     auto ?: |automatically generated|autorepl|autorespon|this is an automat|out[ -]of[ -](?:the[ -])?office|ooo\b
-    (?:i am |i'm |we are |currently )?(?:away|on (?:vacation|holidays?|(?:\w+ )?leave))\W*(?:$|until|till|from)
+    (?:i am |i'm |we are |currently )?away(?:\s*[:(]|\W*$|\W+(?:until|till|from)\b)
+    (?:i am |i'm |we are |currently )?on (?:vacation|holidays?|(?:\w+ )?leave)(?:\s*[:(]|\W*$|\W+(?:until|till|from)\b)
     vacation (?:repl|respon|notice|message|mode|auto)|vacation(?:\s*:|$)|absen(?:ce|t) (?:repl|not)
     .{0,80}\b(?:is|am|are) (?:currently )?(?:out of (?:the )?office|on (?:vacation|leave|holiday))\b
     automatische (?:antwort|e-?mail|r[eé]ponse|beantwoord)|autom\. antwort|abwesen(?:d|heit)|nicht im (?:b[üu]ro|haus)
@@ -85,7 +86,7 @@ _RECEIPT = one_of(
 
 def why(marks: Marks) -> str:
     """Why nobody answers this letter; "" when a person may have written it and waits for an answer."""
-    return by_program(marks) or for_many(marks) or _suppressed(marks) or _by_name(marks) or _answers_by_subject(marks)
+    return by_program(marks) or for_many(marks) or _suppressed(marks) or _by_name(marks)
 
 
 def by_program(marks: Marks) -> str:
@@ -103,6 +104,8 @@ def by_program(marks: Marks) -> str:
     named = next((field.name for field in marks.fields if _says_program(field)), "")
     if named:
         return f"it has the header {named}"
+    if _answers_by_subject(marks):
+        return "it is an automatic answer"
     return "it comes from a mail server" if marks.author.lower().startswith("mailer-daemon@") else ""
 
 
@@ -195,7 +198,7 @@ def _by_name(marks: Marks) -> str:
     return f"nobody reads the mail of {name[:60]}" if nobody else ""
 
 
-def _answers_by_subject(marks: Marks) -> str:
-    """A vacation notice or a receipt that shows only in its subject, in a letter that answers another."""
-    away = marks.is_reply and (is_away(marks.subject) or is_receipt(marks.subject))
-    return "it is an automatic answer" if away else ""
+def _answers_by_subject(marks: Marks) -> bool:
+    """Whether it is a vacation notice or a receipt that shows only in its subject: an answer to another letter."""
+    answers = marks.is_reply or any(word in _BULK for word in _precedences(marks.fields))
+    return answers and (is_away(marks.subject) or is_receipt(marks.subject))

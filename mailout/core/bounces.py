@@ -60,7 +60,8 @@ _FAILURE = one_of(
     re.IGNORECASE,
 )
 _DRESS = r"[\s>*#•·|\-]*"
-_ADDRESS = r"(?P<address>[^\s\"'<>\[\](),;:]+@[^\s\"'<>\[\](),;:]+)"
+_OF_ADDRESS = r"[^\s\"'<>\[\](),;:：；，、。（）「」]+"
+_ADDRESS = rf"(?P<address>{_OF_ADDRESS}@{_OF_ADDRESS})"
 _ALONE = re.compile(rf"{_DRESS}[\"'<\[(]*{_ADDRESS}")
 _LABEL = one_of(
     r"""

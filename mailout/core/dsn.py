@@ -56,13 +56,13 @@ _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]*(.*)")
 _RECIPIENTS = ("original-recipient", "final-recipient", "x-actual-recipient")
 _TYPED = re.compile(r"[ \t]*([A-Za-z0-9_.-]{1,30})[ \t]*;[ \t]*(.*)", re.DOTALL)
 _ANGLE = re.compile(r"<([^<>]+)>")
-_ADDRESS = re.compile(
-    r"(?:\"[^\"\r\n]{1,62}\"|[^\s\"<>()\[\]:;,\\@]{1,64})@(?:[^\s<>()\[\]:;,\"\\@]{1,253}|\[[0-9A-Fa-f.:IPv]+\])"
-)
+_NEVER = r"\s<>()\[\]:;,\"\\@：；，、。（）「」＜＞"
+_LOCAL = rf"\"[^\"\r\n]{{1,62}}\"|(?<![^{_NEVER}])[^{_NEVER}]{{1,64}}"
+_ADDRESS = re.compile(rf"(?:{_LOCAL})@(?:[^{_NEVER}]{{1,253}}|\[[0-9A-Fa-f.:IPv]+\])")
 _COMMENT = re.compile(r"\([^()]*\)")
 _FAILED = words("failed fail failure error undeliverable undelivered bounced bounce rejected reject permanent expired")
 _DELAYED = words("delayed delay deferred temporary transient retrying retry warning queued pending")
-_DELIVERED = words("delivered success successful relayed expanded displayed delivery-success ok")
+_DELIVERED = words("delivered success successful relayed expanded displayed ok")
 
 
 def read(opened: Opened) -> tuple[Told, ...]:
@@ -180,9 +180,11 @@ def _recipient(value: str) -> str:
 
 def _action(said: str, status: str, words_of_it: str) -> Action:
     """The action, by its word, else by the status, else by the server's reply; what says nothing has failed."""
-    bare = re.findall(r"[a-z-]+", _COMMENT.sub(" ", said.lower()))
+    bare = re.findall(r"[a-z]+", _COMMENT.sub(" ", said.lower()))[:3]
+    if "not" in bare:
+        return Action.FAILED
     for known, action in ((_DELAYED, Action.DELAYED), (_DELIVERED, Action.DELIVERED), (_FAILED, Action.FAILED)):
-        if any(word in known for word in bare[:2]):
+        if any(word in known for word in bare):
             return action
     kind = status[:1] or str(diagnosis.code_in(words_of_it))[:1]
     return {"2": Action.DELIVERED, "4": Action.DELAYED}.get(kind, Action.FAILED)

@@ -57,6 +57,7 @@ def is_bounce(letter: Letter, opened: Opened, *, to_return_path: bool) -> bool:
     `to_return_path`: it came to an address that nothing but reports should come to.
     """
     daemon, null = from_daemon(letter), automatic.is_null(letter.return_path)
+    answers = letter.is_reply or bool(letter.references)
     subject = bool(_SUBJECT.search(letter.subject)) and not _ANSWERS.match(letter.subject)
     if (automatic.is_away(letter.subject) and not daemon) or (is_receipt(opened) and not _refuses(opened)):
         return False
@@ -66,10 +67,10 @@ def is_bounce(letter: Letter, opened: Opened, *, to_return_path: bool) -> bool:
     if not (bounces.says_failure(said) or bounces.says_delay(said)):
         return False
     if daemon:
-        return _refuses(opened) or not letter.is_reply
-    if subject and not letter.is_reply:
+        return _refuses(opened) or not answers
+    if subject and not answers:
         return to_return_path or _refuses(opened) or any(piece.returned for piece in opened.pieces)
-    return (null or (to_return_path and not letter.is_reply)) and _quotes_reply(said)
+    return (null or (to_return_path and not answers)) and _quotes_reply(said)
 
 
 def is_success(letter: Letter, opened: Opened) -> bool:

@@ -34,7 +34,8 @@ def reason_for(address: str, said: str, all_of_them: tuple[str, ...] = ()) -> st
     behind = [_behind(section[0], named), *section[1:]]
     found = _reply_in(behind) or _reply_in(section[:1])
     found = found or ("" if others else _reply_in(lines))
-    return found or _sentence_in(behind[:1], behind) or _sentence_in(behind) or _sentence_before(lines[:at])
+    found = found or _sentence_in(behind[:1], behind) or _sentence_in(behind)
+    return found or _sentence_before([*lines[:at], section[0].partition(named)[0] if named in section[0] else ""])
 
 
 def _place(address: str, lines: list[str]) -> tuple[str, int]:
@@ -85,8 +86,9 @@ def _sentence_in(lines: list[str], going_on: list[str] | None = None) -> str:
 
 
 def _sentence_before(lines: list[str]) -> str:
-    """The last sentence in these lines, which led to the address: "could not be delivered because ...:"."""
-    found = _sentence_in(lines)
+    """What led to the address: "Unknown user: " on its line, else a sentence before, "it failed because ...:"."""
+    beside = lines[-1].strip(" \t-=*>#_:<\"'")
+    found = beside if len(beside) > 3 else _sentence_in(lines)
     return found or next((line.strip(" \t-=*>#_:") for line in reversed(lines) if len(line.strip()) > 3), "")
 
 

@@ -68,9 +68,11 @@ def triage(letter: Letter, own: Own, secret: bytes) -> Verdict:
         return Other("it is a letter of our own that came back")
     program = automatic.by_program(letter.marks)
     keyed = _keyed(case)
-    if keyed and not program:
+    if keyed and not program and not looks.from_daemon(letter):
         return keyed
     opened = take_apart(letter)
+    if keyed and not program and not looks.is_bounce(letter, opened, to_return_path=False):
+        return keyed
     return (
         _complaint(case, opened)
         or _bounced(case, opened)
