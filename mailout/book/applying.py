@@ -34,7 +34,7 @@ from . import moving, places, verdicts
 from .arrivals import BIT, politely
 from .customers import forgotten_digest
 from .moving import Move
-from .tally import touch
+from .tally import touch, touch_suppression
 from .verdicts import Wishes
 
 HOW = "import"
@@ -63,19 +63,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where new customers stand in one list: those whose row says so (None: whatever it says)."""
+    """Where new customers come to stand in some lists: all of them, or those whose row says so in the list's column."""
 
-    list_id: int
+    list_ids: tuple[int, ...]
     place: Place
     chosen: bool
-    listed: bool | None
-    whatever: bool = True
-
-    def fits(self) -> ColumnElement[bool]:
-        """Which rows it is for."""
-        if self.whatever:
-            return true()
-        return ImportRow.listed.is_(None) if self.listed is None else ImportRow.listed.is_(self.listed)
+    fits: ColumnElement[bool]
 
 
 def bring(job: Job, tell: Callable[[int], None]) -> None:
@@ -100,6 +93,7 @@ def finish(job: Job) -> None:
     else:
         _move(job)
     touch()
+    touch_suppression()
 
 
 def throw_away(import_id: int, *, but: tuple[str, ...] = ()) -> None:
@@ -125,14 +119,15 @@ def _targets(wishes: Wishes) -> Iterator[_Target]:
     if wishes.suppress:
         return
     includes = MailingList.includes_new & MailingList.archived_at.is_(None)
-    named = bool(wishes.list_ids)
-    ids = wishes.list_ids or tuple(db.session.scalars(select(MailingList.id).where(includes).order_by(MailingList.id)))
-    for list_id in ids:
-        listed = list_id == wishes.listed_id
-        yield _Target(list_id, Place.INCLUDED, chosen=named, listed=None, whatever=not listed)
-    if wishes.listed_id is not None:
-        for listed, place in ((True, Place.INCLUDED), (False, Place.EXCLUDED)):
-            yield _Target(wishes.listed_id, place, chosen=True, listed=listed, whatever=False)
+    named, column = bool(wishes.list_ids), wishes.listed_id
+    ids = wishes.list_ids or tuple(db.session.scalars(select(MailingList.id).where(includes)))
+    yield _Target(tuple(one for one in ids if one != column), Place.INCLUDED, named, true())
+    if column is None:
+        return
+    for listed, place in ((True, Place.INCLUDED), (False, Place.EXCLUDED)):
+        yield _Target((column,), place, True, ImportRow.listed.is_(listed))
+    if column in ids:
+        yield _Target((column,), Place.INCLUDED, named, ImportRow.listed.is_(None))
 
 
 def _bring(job: Job, mine: ColumnElement[bool], targets: list[_Target]) -> None:
@@ -158,24 +153,28 @@ def _bring(job: Job, mine: ColumnElement[bool], targets: list[_Target]) -> None:
     brought = (Customer.email_same == ImportRow.email_same) & (Customer.came_with == job.import_id)
     changed(update(ImportRow).where(mine, brought).values(customer_id=Customer.id))
     for target in targets:
-        _place(job, mine & ImportRow.customer_id.is_not(None) & target.fits(), target)
+        _place(job, mine & ImportRow.customer_id.is_not(None) & target.fits, target)
     if job.wishes.bring_back:
         _remember_again(mine)
 
 
 def _place(job: Job, rows: ColumnElement[bool], target: _Target) -> None:
-    """Give a bit of new customers their places in one list."""
+    """Give a bit of new customers their places in some lists, and note how they came there."""
+    lists = MailingList.id.in_(target.list_ids)
+    pairs = (MailingList.id, ImportRow.customer_id)
     at = literal(job.now, ListPlace.changed_at.type)
     columns = ["list_id", "customer_id", "place", "chosen", "changed_at"]
-    values = (literal(target.list_id), ImportRow.customer_id, literal(target.place.value), literal(target.chosen), at)
-    db.session.execute(insert(ListPlace).from_select(columns, select(*values).where(rows)))
+    values = select(*pairs, literal(target.place.value), literal(target.chosen), at)
+    values = values.join_from(ImportRow, MailingList, lists).where(rows).order_by(*pairs)
+    db.session.execute(insert(ListPlace).from_select(columns, values))
     if target.place is not Place.INCLUDED:
         return
     how = HOW if target.chosen else places.DEFAULT
     columns = ["list_id", "customer_id", "was", "became", "at", "user_id", "how"]
     was, became = literal(Place.EXCLUDED.value), literal(Place.INCLUDED.value)
-    changes = (values[0], values[1], was, became, at, literal(job.actor.user_id), literal(how))
-    db.session.execute(insert(PlaceChange).from_select(columns, select(*changes).where(rows)))
+    changes = select(*pairs, was, became, at, literal(job.actor.user_id), literal(how))
+    changes = changes.join_from(ImportRow, MailingList, lists).where(rows).order_by(*pairs[::-1])
+    db.session.execute(insert(PlaceChange).from_select(columns, changes))
 
 
 def _remember_again(mine: ColumnElement[bool]) -> None:

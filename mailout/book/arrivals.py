@@ -69,10 +69,13 @@ def make_way(email_same: str) -> bool:
 
 @contextmanager
 def politely() -> Iterator[None]:
-    """Do a bit of work on the database, and then leave it to others for as long as that took."""
+    """Do a bit of work on the database, and then leave it to others for half as long as that took.
+
+    Whoever waits for SQLite's lock looks for it now and then only; back to back, the bits would lock others out.
+    """
     begun = time.monotonic()
     yield
-    time.sleep(min(0.5, time.monotonic() - begun))
+    time.sleep(min(0.5, (time.monotonic() - begun) / 2))
 
 
 def _under_way() -> Select[int]:

@@ -123,8 +123,8 @@ def delete(customer_id: int, *, actor: Actor, now: datetime) -> None:
     if db.session.get(Forgotten, digest) is None:
         db.session.add(Forgotten(digest=digest, at=now))
     db.session.expunge(row)
+    touch(*db.session.scalars(select(ListPlace.list_id).where(ListPlace.customer_id == customer_id)))
     db.session.execute(sql_delete(Customer).where(Customer.id == customer_id))
-    touch()
     note(actor, "customer.delete", f"customer {customer_id}", "", now)
 
 

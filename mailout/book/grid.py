@@ -69,7 +69,7 @@ def ids(wanted: Search) -> Select[int]:
 
 def count(wanted: Search) -> int:
     """How many are looked for, from what is counted already where that says it."""
-    conditions = _conditions(wanted, walk=False)
+    conditions = _conditions(wanted, walk=bool(fold(wanted.q)))
     if fold(wanted.q) or wanted.state:
         return db.session.scalar(select(func.count()).select_from(Customer).where(*conditions)) or 0
     if wanted.list_id is None:
@@ -110,7 +110,7 @@ def _order(sort: str) -> tuple[tuple[ColumnElement[Any], ...], bool]:
     if name not in SORTS:
         raise Fault(f"Customers can be sorted by {', '.join(SORTS)}, not by {name}.")
     columns: dict[str, tuple[ColumnElement[Any], ...]] = {
-        "name": (Customer.sought.expression, Customer.id.expression),
+        "name": (Customer.sought.expression,),
         "email": (Customer.email_same.expression,),
         "added": (Customer.id.expression,),
     }
@@ -124,7 +124,7 @@ def _conditions(wanted: Search, *, walk: bool) -> list[ColumnElement[bool]]:
     if wanted.state not in STATES:
         raise Fault(f"There is no state {wanted.state} to filter by.")
     if wanted.state == "suppressed":
-        conditions.append(Customer.suppressed_for.is_not(None))
+        conditions.append(Customer.suppressed_for.in_([str(word) for word in Suppressed]))
     if wanted.state == "bounced":
         conditions.append(Customer.suppressed_for == Suppressed.BOUNCED.value)
     if wanted.place and wanted.place not in [str(place) for place in Place]:

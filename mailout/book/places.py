@@ -38,10 +38,11 @@ def place_of(customer_id: int, list_id: int) -> Place:
 def start(customer_id: int, *, actor: Actor, now: datetime) -> None:
     """Give a new customer the places that the lists' defaults say; nobody has chosen them."""
     wanted = select(MailingList.id).where(MailingList.includes_new, MailingList.archived_at.is_(None))
-    for list_id in db.session.scalars(wanted).all():
+    list_ids = db.session.scalars(wanted).all()
+    touch(*list_ids)
+    for list_id in list_ids:
         db.session.execute(insert(ListPlace).values(_place(list_id, customer_id, Place.INCLUDED, False, now)))
         _remember(list_id, customer_id, Place.EXCLUDED, Place.INCLUDED, DEFAULT, "", actor, now, was_chosen=False)
-    touch()
 
 
 def set_place(

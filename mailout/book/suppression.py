@@ -16,7 +16,7 @@ from ..core.fault import Fault
 from ..journal import Actor, note
 from ..models import Customer, ListPlace, Place, Suppressed, changed, db
 from ..outbox import queue
-from .tally import touch
+from .tally import touch_suppression
 
 WHY_MOST = 500
 #: From the weakest to the strongest: what the customer said themselves stands over what we found or decided.
@@ -42,7 +42,7 @@ def suppress(customer_id: int, reason: Suppressed, why: str, *, actor: Actor, no
     if not changed(statement.values(values)):
         return False
     queue.leave_out([customer_id], list_id=None, reason=f"{queue.SUPPRESSED}: {reason}", now=now)
-    touch()
+    touch_suppression()
     note(actor, "customer.suppress", f"customer {customer_id}", f"{reason}: {why}".rstrip(": "), now)
     return True
 
@@ -61,7 +61,7 @@ def unsuppress(customer_id: int, why: str, *, actor: Actor, now: datetime) -> bo
     included = (ListPlace.customer_id == customer_id) & (ListPlace.place == Place.INCLUDED)
     for list_id in db.session.scalars(select(ListPlace.list_id).where(included)).all():
         queue.let_back_in([customer_id], list_id=list_id, word=queue.SUPPRESSED)
-    touch()
+    touch_suppression()
     note(actor, "customer.unsuppress", f"customer {customer_id}", why.strip(), now)
     return True
 

@@ -10,17 +10,17 @@ Commits  leaves that to the caller
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import current_app
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 
-from ..models import Customer, Import, ListPlace, MailingList, Place, Setting, changed, db
+from ..models import Customer, Import, ListPlace, MailingList, Place, Setting, Suppressed, changed, db
 
 _KEPT = "mailout_tallies"
-_EDITION = "book edition"
+_BOOK, _SUPPRESSION = "book edition", "suppression edition"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +38,44 @@ class Tally:
         return self.included - self.suppressed
 
 
-def touch(list_id: int | None = None) -> None:
-    """Note that the places of this list, or of all (None), are others now."""
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What was counted of a list, and in which edition of it."""
+
+    edition: str
+    included: int
+    unsubscribed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What this application has counted, by list. An entry is never changed, only replaced: threads share them."""
+
+    places: dict[int, _Places] = field(default_factory=dict)
+    suppressed: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+
+def touch(*list_ids: int) -> None:
+    """Note that the places of these lists, or of all when none is named, are others now."""
     renew()
     statement = update(MailingList).values(edition=_word())
-    changed(statement if list_id is None else statement.where(MailingList.id == list_id))
+    changed(statement.where(MailingList.id.in_(list_ids)) if list_ids else statement)
+
+
+def touch_suppression() -> None:
+    """Note that other customers are suppressed now."""
+    renew()
+    _renew(_SUPPRESSION)
 
 
 def renew() -> None:
     """Note that something in the address book is another now, though no count is."""
-    if not changed(update(Setting).where(Setting.name == _EDITION).values(value=_word())):
-        db.session.execute(insert(Setting).values(name=_EDITION, value=_word()))
+    _renew(_BOOK)
 
 
 def edition() -> str:
     """A word that is another one after every change of the address book."""
-    return db.session.scalar(select(Setting.value).where(Setting.name == _EDITION)) or ""
-
-
-def _word() -> str:
-    return secrets.token_hex(8)
+    return _setting(_BOOK)
 
 
 def tally(list_id: int) -> Tally:
@@ -71,54 +89,76 @@ def tallies(list_ids: Collection[int] | None = None) -> dict[int, Tally]:
     if list_ids is not None:
         query = query.where(MailingList.id.in_(list_ids))
     editions = dict(iter(db.session.execute(query)))
-    kept = _kept()
-    stale = [
-        list_id for list_id, edition in editions.items() if kept.get(list_id, ("", None))[0] != edition or not edition
-    ]
-    counted = _count(stale) if stale else {}
-    for list_id in stale:
-        kept[list_id] = (editions[list_id], counted[list_id])
-    return {list_id: kept[list_id][1] for list_id in editions}
+    kept, suppression, everyone = _kept(), _setting(_SUPPRESSION), customers_here()
+    places = {one: kept.places.get(one) for one in editions}
+    stale = {one: word for one, word in editions.items() if (found := places[one]) is None or found.edition != word}
+    counted = _count_places(stale) if stale else {}
+    kept.places.update(counted)
+    both = {one: f"{word} {suppression}" for one, word in editions.items()}
+    return {
+        one: _tally(counted.get(one) or places[one], _suppressed(one, word, kept), everyone)
+        for one, word in both.items()
+    }
 
 
 def customers_here() -> int:
     """How many customers there are."""
-    hidden = select(func.count()).where(Customer.came_with.in_(select(Import.id).where(Import.applied_at.is_(None))))
-    everyone = select(func.count()).select_from(Customer)
-    return (db.session.scalar(everyone) or 0) - (db.session.scalar(hidden) or 0)
+    everyone = db.session.scalar(select(func.count()).select_from(Customer)) or 0
+    return everyone - (db.session.scalar(select(func.count()).where(Customer.came_with.in_(_under_way()))) or 0)
 
 
-def _kept() -> dict[int, tuple[str, Tally]]:
-    """What this application has counted, by list, with the edition that it was counted in."""
-    return cast("dict[int, tuple[str, Tally]]", current_app.extensions.setdefault(_KEPT, {}))
+def _tally(places: _Places | None, suppressed: int, everyone: int) -> Tally:
+    assert places is not None, "a list that was not counted"
+    excluded = max(0, everyone - places.included - places.unsubscribed)
+    return Tally(places.included, suppressed, excluded, places.unsubscribed)
 
 
-def _count(list_ids: Collection[int]) -> dict[int, Tally]:
-    """Count these lists, each by a walk over an index."""
-    everyone = customers_here()
-    hidden = select(Customer.id).where(Customer.came_with.in_(select(Import.id).where(Import.applied_at.is_(None))))
-    places = (
+def _kept() -> _Kept:
+    return cast(_Kept, current_app.extensions.setdefault(_KEPT, _Kept()))
+
+
+def _count_places(editions: Mapping[int, str]) -> dict[int, _Places]:
+    """Count who stands where in these lists, by one walk over an index."""
+    unseen = select(Customer.id).where(Customer.came_with.in_(_under_way()))
+    query = (
         select(ListPlace.list_id, ListPlace.place, func.count())
-        .where(ListPlace.list_id.in_(list_ids), ListPlace.customer_id.not_in(hidden))
+        .where(ListPlace.list_id.in_(editions), ListPlace.customer_id.not_in(unseen))
         .group_by(ListPlace.list_id, ListPlace.place)
     )
-    numbers = {(list_id, place): number for list_id, place, number in db.session.execute(places)}
-    suppressed = _suppressed(list_ids)
-    return {list_id: _tally(list_id, numbers, suppressed.get(list_id, 0), everyone) for list_id in list_ids}
+    numbers = {(list_id, place): number for list_id, place, number in db.session.execute(query)}
+    included, unsubscribed = Place.INCLUDED.value, Place.UNSUBSCRIBED.value
+    return {
+        one: _Places(word, numbers.get((one, included), 0), numbers.get((one, unsubscribed), 0))
+        for one, word in editions.items()
+    }
 
 
-def _tally(list_id: int, numbers: dict[tuple[int, str], int], suppressed: int, everyone: int) -> Tally:
-    included, unsubscribed = (numbers.get((list_id, place), 0) for place in (Place.INCLUDED, Place.UNSUBSCRIBED))
-    return Tally(included, suppressed, max(0, everyone - included - unsubscribed), unsubscribed)
+def _suppressed(list_id: int, edition: str, kept: _Kept) -> int:
+    """How many of the included are suppressed, counted from the suppressed, who are few."""
+    found = kept.suppressed.get(list_id)
+    if found is not None and found[0] == edition:
+        return found[1]
+    words = [str(word) for word in Suppressed]
+    suppressed = select(Customer.id).where(Customer.suppressed_for.in_(words), Customer.here())
+    included = (ListPlace.list_id == list_id) & (ListPlace.place == Place.INCLUDED.value)
+    query = select(func.count()).select_from(ListPlace).where(included, ListPlace.customer_id.in_(suppressed))
+    number = db.session.scalar(query) or 0
+    kept.suppressed[list_id] = (edition, number)
+    return number
 
 
-def _suppressed(list_ids: Collection[int]) -> dict[int, int]:
-    """How many of the included are suppressed, by list."""
-    included = and_(ListPlace.customer_id == Customer.id, ListPlace.place == Place.INCLUDED)
-    query = (
-        select(ListPlace.list_id, func.count())
-        .join(Customer, included)
-        .where(Customer.suppressed_for.is_not(None), ListPlace.list_id.in_(list_ids), Customer.here())
-        .group_by(ListPlace.list_id)
-    )
-    return dict(iter(db.session.execute(query)))
+def _under_way() -> Select[int]:
+    return select(Import.id).where(Import.applied_at.is_(None))
+
+
+def _setting(name: str) -> str:
+    return db.session.scalar(select(Setting.value).where(Setting.name == name)) or ""
+
+
+def _renew(name: str) -> None:
+    if not changed(update(Setting).where(Setting.name == name).values(value=_word())):
+        db.session.execute(insert(Setting).values(name=name, value=_word()))
+
+
+def _word() -> str:
+    return secrets.token_hex(8)
