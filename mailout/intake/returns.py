@@ -70,19 +70,27 @@ def _bounced(verdict: Bounced, now: datetime) -> Applied:
 def _returned(row: Recipient, reports: Sequence[Report], now: datetime) -> int:
     """Mark the recipient that a report belongs to, and others of the mail-out that it names. Returns how many."""
     about = [report for report in reports if _names(report, row.address)]
-    failed = next((report for report in about or reports if report.permanent), None)
-    if failed is None:
-        return 0
-    # a report of some of many (an alias was expanded) says nothing about the address that we wrote to
-    whole = all(report.permanent for report in about or reports)
-    own_fault = whole and (bool(about) or len({report.address.lower() for report in reports}) == 1)
-    marked = _mark(row, failed, now)
-    if marked:
-        blame.judge(row, failed, own_fault=own_fault, now=now)
+    marked = _mark_own(row, about, reports, now)
     if not about:
         return marked
-    others = [report for report in reports if report.permanent and not _names(report, row.address)]
+    others = [report for report in reports if report.permanent and report not in about]
     return marked + sum(_mark(other, report, now) for report in others for other in _also_written_to(row, report))
+
+
+def _mark_own(row: Recipient, about: Sequence[Report], reports: Sequence[Report], now: datetime) -> bool:
+    """Mark the recipient that the token or Message-ID is of, when what the report says of them is that it failed.
+
+    A report that does not name them at all is of where their mail is forwarded to.
+    """
+    said = about or reports
+    failed = next((report for report in said if report.permanent), None)
+    if failed is None or not _mark(row, failed, now):
+        return False
+    # a report of some of many (an alias was expanded) says nothing about the address that we wrote to
+    whole = all(report.permanent for report in said)
+    one = bool(about) or len({report.address.lower() for report in reports}) == 1
+    blame.judge(row, failed, own_fault=whole and one, now=now)
+    return True
 
 
 def _mark(row: Recipient, report: Report, now: datetime) -> bool:
