@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from werkzeug.serving import make_server
 
 from mailout.book import sessions
@@ -67,6 +68,19 @@ def _requests_apart(app: Flask) -> None:
             g.pop(name)
 
     app.before_request_funcs.setdefault(None, []).insert(0, forget)
+
+
+@pytest.fixture
+def queries(app: Flask) -> Iterator[Callable[[], int]]:
+    """Counts the statements that the database was asked."""
+    asked = [0]
+
+    def one_more(*_: object) -> None:
+        asked[0] += 1
+
+    event.listen(db.engine, "before_cursor_execute", one_more)
+    yield lambda: asked[0]
+    event.remove(db.engine, "before_cursor_execute", one_more)
 
 
 @dataclass

@@ -1,0 +1,293 @@
+"""System, inbox log, audit log, support, help, /healthz: the quiet pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import delete, select, update
+
+from mailout import pulse
+from mailout.current import settings
+from mailout.intake import adoption, submission
+from mailout.journal import Actor, note
+from mailout.models import JournalEntry, Letter, LetterBytes, Mailbox, Notice, Pulse, SupportRequest, User, db
+from mailout.web.help import PAGES
+from tests.makers import Make
+
+Clients = Callable[[User | None], FlaskClient]
+HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
+MARKUP = '"><img src=x onerror=alert(1)>{{7*7}}'
+SAFE_MARKUP = "&#34;&gt;&lt;img src=x onerror=alert(1)&gt;{{7*7}}"
+
+
+@pytest.fixture
+def admin(client_of: Clients, make: Make) -> FlaskClient:
+    """The browser of an Administrator."""
+    return client_of(make.user("jo@mail.test", administrator=True))
+
+
+def letter(subject: str, verdict: str = "other", **more: object) -> Letter:
+    """A letter that came."""
+    values = {"author": "a@b.test", "why": "", "spool": "handled", "size": 2000} | more
+    row = Letter(
+        digest=f"{subject}{verdict}", received_at=datetime.now(UTC), subject=subject, verdict=verdict, **values
+    )
+    db.session.add(row)
+    db.session.flush()
+    db.session.add(
+        LetterBytes(
+            letter_id=row.id, raw=f"Subject: {subject}\r\nX-Odd : =?utf-8?q?caf=C3=A9?=\r\n\r\n{MARKUP}\r\n".encode()
+        )
+    )
+    db.session.commit()
+    return row
+
+
+class TestSystem:
+    """How everything is, and the two buttons."""
+
+    def test_all_is_well(self, admin: FlaskClient) -> None:
+        for name in (pulse.WORKER, pulse.MAILBOX, pulse.RELAY):
+            pulse.well(name, datetime.now(UTC))
+        adoption.objection(adoption.server(settings()), 0, datetime.now(UTC))
+
+        page = admin.get("/system").text
+
+        assert "All is well" in page
+        assert "Web and worker are alive" in page
+        assert re.search(r"\d GB free", page)
+
+    def test_what_is_broken_is_said_first_and_with_its_meaning(self, admin: FlaskClient) -> None:
+        now = datetime.now(UTC)
+        pulse.well(pulse.WORKER, now - timedelta(minutes=4))
+        pulse.ill(pulse.MAILBOX, "The mailbox refused our password.", now, now + timedelta(minutes=2))
+
+        page = admin.get("/system").text
+
+        assert "2 things broken" in page
+        assert "The mailbox refused our password." in page
+        assert "none are lost" in page
+        assert "The worker does not run" in page
+
+    def test_a_mailbox_with_mail_in_it_is_adopted_with_the_count_that_was_shown(self, admin: FlaskClient) -> None:
+        server = adoption.server(settings())
+        adoption.objection(server, 12, datetime.now(UTC))
+        page = admin.get("/system").text
+        assert "holds 12 letters already" in page
+        assert 'name="letters" value="12"' in page
+
+        other = admin.post("/system/adopt", data={"letters": "11"})
+        assert other.status_code == 422
+        assert not adoption.standing(server).adopted
+
+        admin.post("/system/adopt", data={"letters": "12"})
+        assert adoption.standing(server).adopted
+        assert db.session.scalar(select(JournalEntry.action).where(JournalEntry.action == "mailbox.adopt"))
+        assert admin.post("/system/adopt", data={"letters": "12"}).status_code == 303, "a second press does no harm"
+        assert db.session.scalar(select(Mailbox.letters_then)) == 12
+
+    @pytest.mark.parametrize("what", ["mailbox", "relay"])
+    def test_a_try_answers_in_words(self, admin: FlaskClient, what: str) -> None:
+        fragment = admin.post(f"/system/{what}", headers=HTMX)
+        page = admin.post(f"/system/{what}")
+
+        assert fragment.text.strip().startswith(f'<div id="tried-{what}"')
+        assert "127.0.0.1" in fragment.text
+        assert "bad-note" in fragment.text
+        assert "<h1" in page.text
+        assert f'id="tried-{what}"' in page.text
+        assert "pop secret" not in page.text
+
+
+class TestInbox:
+    """Every letter that came."""
+
+    def test_letters_are_listed_searched_and_filtered(self, admin: FlaskClient) -> None:
+        letter("Summer hours", "mail-out")
+        letter("Undelivered 100% mail", "bounce", why="5.1.1 user unknown")
+
+        assert "Summer hours" in admin.get("/inbox").text
+        assert "Summer hours" not in admin.get("/inbox?q=UNKNOWN user").text
+        assert "Undelivered" in admin.get("/inbox?q=UNKNOWN user").text
+        assert "Undelivered" in admin.get("/inbox?q=100%25").text
+        assert "Undelivered" not in admin.get("/inbox?q=1%25mail").text, "a % means itself"
+        assert "Undelivered" not in admin.get("/inbox?verdict=mail-out").text
+        assert admin.get("/inbox?verdict=nonsense&page=-5&q=" + "x" * 5000).status_code == 200
+
+    def test_markup_stays_text(self, admin: FlaskClient) -> None:
+        row = letter(MARKUP, author=MARKUP, why=MARKUP)
+
+        for page in (admin.get("/inbox").text, admin.get(f"/inbox/{row.id}").text):
+            assert SAFE_MARKUP in page
+            assert "<img" not in page
+            assert ">49<" not in page
+
+    def test_one_letter_shows_its_header_readably(self, admin: FlaskClient) -> None:
+        page = admin.get(f"/inbox/{letter('Hello').id}").text
+
+        assert "café" in page
+
+    @pytest.mark.parametrize(
+        "raw", [b"", b"\x00\xff\xfe", b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x", b"\r\n" * 9000]
+    )
+    def test_a_letter_that_can_not_be_read_is_shown_all_the_same(self, admin: FlaskClient, raw: bytes) -> None:
+        row = letter("?", "quarantined", spool="quarantined")
+        db.session.execute(update(LetterBytes).values(raw=raw))
+        db.session.commit()
+
+        assert admin.get(f"/inbox/{row.id}").status_code == 200
+
+    def test_the_raw_letter_is_a_file_that_no_browser_opens(self, admin: FlaskClient) -> None:
+        answer = admin.get(f"/inbox/{letter('<script>').id}/raw")
+
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        assert answer.headers["Content-Disposition"].startswith('attachment; filename="letter-')
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.data.startswith(b"Subject: <script>\r\n")
+
+    def test_a_letter_whose_bytes_are_gone_says_so(self, admin: FlaskClient) -> None:
+        row = letter("Old")
+        db.session.execute(delete(LetterBytes))
+        db.session.commit()
+
+        assert "no longer kept" in admin.get(f"/inbox/{row.id}").text
+        assert admin.get(f"/inbox/{row.id}/raw").status_code == 404
+        assert admin.get("/inbox/999999").status_code == 404
+
+
+class TestAudit:
+    """Who did what."""
+
+    def test_entries_are_searched_filtered_and_paged(self, admin: FlaskClient) -> None:
+        for number in range(60):
+            note(Actor(None, "Priya Raman"), "mailout.pause", f"mail-out {number}", MARKUP, datetime.now(UTC))
+        note(Actor(None, "Tom"), "user.flags", "jo@mail.test", "Send Mailout", datetime.now(UTC))
+        db.session.commit()
+
+        first = admin.get("/audit").text
+        assert "Mail-out: pause" in first
+        assert SAFE_MARKUP in first
+        assert "<img" not in first
+        assert "mail-out 0<" not in first
+        assert "mail-out 0<" in admin.get("/audit?page=2").text
+        found = admin.get("/audit?q=priya 59").text
+        assert "mail-out 59" in found
+        assert "mail-out 58" not in found
+        assert "Priya" not in admin.get("/audit?what=user.").text
+
+    def test_a_line_break_in_a_name_makes_no_second_entry(self, admin: FlaskClient) -> None:
+        note(Actor(None, "x\r\n2026 root deleted all"), "sign-in", "y\nz", "", datetime.now(UTC))
+        db.session.commit()
+
+        assert "x  2026 root deleted all" in admin.get("/audit").text
+
+
+class TestSupport:
+    """The form, and what is kept."""
+
+    def test_a_request_is_mailed_and_kept_with_the_state_of_the_mailouts(
+        self, app: Flask, admin: FlaskClient, client_of: Clients, make: Make
+    ) -> None:
+        tom, now = make.user("tom@mail.test"), datetime.now(UTC)
+        mailout = submission.open_mailout(
+            make.list("Newsletter", ["ada@mail.test"]).id, tom, check_first=False, now=now
+        )
+        db.session.commit()
+        key = submission.key_address(mailout).partition("@")[0].rpartition("-")[2]
+        client = client_of(tom)
+        assert "waiting for your letter" in client.get("/support").text
+
+        answer = client.post("/support", data={"subject": "Nothing came", "message": f"{MARKUP}\nLine 2"})
+
+        assert answer.status_code == 303
+        row = db.session.scalars(select(SupportRequest)).one()
+        assert "Mail-out 1 to Newsletter: waiting for your letter; key made" in row.state_then
+        assert "works until" in row.state_then
+        assert key not in row.state_then
+        mailed = db.session.scalars(select(Notice).where(Notice.kind == "support")).one()
+        assert b"jo@mail.test" in mailed.raw, "without SUPPORT_ADDRESS it goes to the Administrators"
+        assert key.encode() not in mailed.raw
+        assert "Nothing came" in admin.get("/support/requests").text
+        shown = admin.get(f"/support/{row.id}").text
+        assert SAFE_MARKUP in shown
+        assert "key made" in shown
+        assert client.get(f"/support/{row.id}").status_code == 403
+
+    def test_an_empty_request_says_what_is_missing(self, client_of: Clients, make: Make) -> None:
+        answer = client_of(make.user()).post("/support", data={"subject": " ", "message": ""})
+
+        assert answer.status_code == 422
+        assert "Say in a few words what it is about." in answer.text
+        assert "Say what happened." in answer.text
+        assert db.session.scalar(select(SupportRequest.id)) is None
+
+
+class TestHelp:
+    """Short pages in the user's words."""
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    def test_each_page_is_there_and_leads_on(self, client_of: Clients, make: Make, page) -> None:  # type: ignore[no-untyped-def]
+        answer = client_of(make.user(sends=False)).get(f"/help/{page.name}")
+
+        assert answer.status_code == 200
+        assert "Write to support" in answer.text
+        assert all(f"/help/{also}" in answer.text for also in page.also)
+
+    @pytest.mark.parametrize(
+        ("query", "name"),
+        [
+            ("used key", "error"),
+            ("FULL mailbox", "returns"),
+            ("excel", "importing"),
+            ("winmail", "signed-letters"),
+            ("pause", "stopping"),
+        ],
+    )
+    def test_the_search_finds_the_page(self, client_of: Clients, make: Make, query: str, name: str) -> None:
+        assert f'href="/help/{name}"' in client_of(make.user()).get(f"/help?q={query}").text.partition("rows bare")[2]
+
+    def test_a_search_without_a_hit_offers_support(self, client_of: Clients, make: Make) -> None:
+        page = client_of(make.user()).get("/help?q=<b>zebra").text
+
+        assert "No page has all of these words" in page
+        assert "<b>zebra" not in page
+
+    def test_there_are_no_words_that_we_do_not_use(self, client_of: Clients, make: Make) -> None:
+        client = client_of(make.user())
+        said = " ".join(client.get(f"/help/{page.name}").text for page in PAGES if page.name != "server").lower()
+
+        for word in ("please", "oops", "successfully", "campaign", "subscriber", "delivered", "token"):
+            assert not re.search(rf"\b{word}\b", re.sub(r"csrf[_-]token", "", said)), word
+
+
+class TestHealth:
+    """For whoever watches the machine."""
+
+    def test_it_is_well_while_the_worker_beats(self, client: FlaskClient) -> None:
+        pulse.well(pulse.WORKER, datetime.now(UTC) - timedelta(minutes=2))
+
+        answer = client.get("/healthz")
+
+        assert (answer.status_code, answer.text) == (200, "ok\n")
+
+    def test_it_says_why_not(self, client: FlaskClient) -> None:
+        never = client.get("/healthz")
+        pulse.well(pulse.WORKER, datetime.now(UTC) - timedelta(minutes=4))
+        late = client.get("/healthz")
+
+        assert never.status_code == late.status_code == 503
+        assert "worker: it was never heard of" in never.text
+        assert "worker: not heard of since" in late.text
+
+    def test_a_database_that_was_never_migrated_is_said(self, app: Flask, client: FlaskClient) -> None:
+        Pulse.__table__.drop(db.engine)  # type: ignore[attr-defined]
+
+        answer = client.get("/healthz")
+
+        assert answer.status_code == 503
+        assert answer.text.startswith("database: ")
