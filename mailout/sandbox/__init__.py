@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 
 from ..settings import Settings
 from ..wires.tls import Server
@@ -22,30 +21,19 @@ GONE = f"gone@{DOMAIN}"
 HOST = "127.0.0.1"
 PORTS = "ports.json"
 
-#: How long a process that was told of a sandbox (SANDBOX=1) waits for it to come up.
-WAIT_SECONDS = 10.0
-
 
 def servers(settings: Settings) -> tuple[Server, Server] | None:
     """The sandbox's POP3 and SMTP server; None with real servers, and when no sandbox runs."""
     if not settings.sandbox:
         return None
-    until = time.monotonic() + (WAIT_SECONDS if is_asked_for() else 0)
-    while (found := _read(settings)) is None and time.monotonic() < until:
-        time.sleep(0.05)
-    return found
-
-
-def is_asked_for() -> bool:
-    """Whether SANDBOX=1 asks for a sandbox where none starts by itself: under the Procfile."""
-    return os.environ.get("SANDBOX", "").strip().lower() in ("1", "yes", "true", "on")
-
-
-def _read(settings: Settings) -> tuple[Server, Server] | None:
-    """What `ports.json` says."""
     try:
         ports = json.loads((settings.instance_dir / PORTS).read_text())
         pop3, smtp = int(ports["pop3"]), int(ports["smtp"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return Server(HOST, pop3, MAILBOX, PASSWORD, "none"), Server(HOST, smtp, "", "", "none")
+
+
+def is_asked_for() -> bool:
+    """Whether SANDBOX=1 asks for a sandbox where none starts by itself: under the Procfile."""
+    return os.environ.get("SANDBOX", "").strip().lower() in ("1", "yes", "true", "on")
