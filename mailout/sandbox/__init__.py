@@ -9,9 +9,8 @@ The product speaks to it as to any mail server, over sockets: nothing in it know
 from __future__ import annotations
 
 import json
-import os
 
-from ..settings import Settings
+from ..settings import Settings, environment
 from ..wires.tls import Server
 
 DOMAIN = "sandbox.test"
@@ -36,4 +35,4 @@ def servers(settings: Settings) -> tuple[Server, Server] | None:
 
 def is_asked_for() -> bool:
     """Whether SANDBOX=1 asks for a sandbox where none starts by itself: under the Procfile."""
-    return os.environ.get("SANDBOX", "").strip().lower() in ("1", "yes", "true", "on")
+    return environment().get("SANDBOX", "").strip().lower() in ("1", "yes", "true", "on")

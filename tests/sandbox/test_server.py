@@ -187,3 +187,10 @@ def test_without_a_sandbox_there_are_no_servers(place: Settings, tmp_path: Path)
 
     (never.instance_dir / "ports.json").write_text(json.dumps({"smtp": "x"}))
     assert sandbox.servers(never) is None
+
+
+@pytest.mark.parametrize(("value", "asked"), [("1", True), ("yes", True), ("", False), ("0", False), ("no", False)])
+def test_under_the_procfile_a_sandbox_is_asked_for(value: str, asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX", value)
+
+    assert sandbox.is_asked_for() is asked
