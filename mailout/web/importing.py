@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, make_response, render_template, request, url_for
+from flask import Blueprint, flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import importing, lists
@@ -114,14 +114,19 @@ def match(name: str) -> AnyResponse:
 
 @blueprint.post("/customers/import/<name>/apply")
 def apply(name: str) -> AnyResponse:
-    """Import what the dry run said."""
-    uploads.find(name, asking.who().id)
-    job = jobs.find(name)
+    """Import what the dry run said, if it is the one that the page showed and the columns are the same still."""
+    kept, job = uploads.find(name, asking.who().id), jobs.find(name)
+    if job is not None and job.kind == APPLY and not job.fault:
+        return asking.go(url_for("importing.show", name=name) + "#outcome")
     plan = job.result if job is not None else None
-    if job is None or not (isinstance(plan, Plan) or job.kind == APPLY):
-        raise Fault("The dry run is not done yet, or was forgotten. Look at the figures first.")
-    if isinstance(plan, Plan) and job.kind == PLAN:
-        jobs.start(name, APPLY, _applying(plan.id))
+    if not isinstance(plan, Plan) or request.form.get("plan") != str(plan.id):
+        raise Fault("The figures are others by now, or were not kept. Go back, load the page again, and look at them.")
+    said = _said()
+    if said != kept.choices:
+        _plan(uploads.choose(kept, said))
+        flash("You changed something since we counted. Look at the figures once more, then import.", "look")
+        return asking.go(url_for("importing.show", name=name))
+    jobs.start(name, APPLY, _applying(plan.id))
     return asking.go(url_for("importing.show", name=name) + "#outcome")
 
 

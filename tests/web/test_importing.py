@@ -78,6 +78,26 @@ def finish(client: FlaskClient, address: str) -> TestResponse:
     raise AssertionError("it does not end")
 
 
+def press(client: FlaskClient, address: str, **changed: str) -> TestResponse:
+    """Press the button under the dry run, with the form as the page shows it."""
+    return client.post(f"{address}/apply", data=as_shown(client.get(address).text) | changed)
+
+
+def as_shown(page: str) -> dict[str, list[str]]:
+    """The fields of the form on the import page, as a browser sends them."""
+    form: dict[str, list[str]] = {}
+    for name, options in re.findall(r'<select class="form-select" name="(c\d+)".*?>(.*?)</select>', page, re.DOTALL):
+        form[name] = re.findall(r'value="([^"]*)" selected', options)
+    for box in re.findall(r"<input type=\"(?:checkbox|radio)\"[^>]* checked[^>]*>", page):
+        name, value = re.search(r'name="([^"]*)"', box), re.search(r'value="([^"]*)"', box)
+        assert name
+        assert value
+        form.setdefault(name[1], []).append(value[1])
+    if found := re.search(r'name="plan" value="(\d+)"', page):
+        form["plan"] = [found[1]]
+    return form
+
+
 def choose(client: FlaskClient, address: str, **roles: str) -> str:
     """The dry run with other roles for the columns."""
     roles = {"c0": "email", "c1": "first_name", "c2": "last_name", "c3": "own", "c4": "own", "headings": "yes"} | roles
@@ -108,7 +128,7 @@ def test_a_dry_run_guesses_the_columns_and_its_figures_add_up_to_the_file(sender
 def test_apply_brings_everybody_at_once_and_their_places(sender: FlaskClient, offers: MailingList) -> None:
     address = send(sender, FILE.encode()).location
 
-    pressed = sender.post(f"{address}/apply")
+    pressed = press(sender, address)
     page = finish(sender, address)
 
     assert pressed.location == f"{address}#outcome"
@@ -123,18 +143,38 @@ def test_apply_brings_everybody_at_once_and_their_places(sender: FlaskClient, of
 def test_a_second_press_of_apply_is_the_first(sender: FlaskClient) -> None:
     address = send(sender, FILE.encode()).location
 
-    answers = [sender.post(f"{address}/apply") for _ in range(2)]
+    form = as_shown(sender.get(address).text)
+    answers = [sender.post(f"{address}/apply", data=form) for _ in range(2)]
     finish(sender, address)
 
     assert [answer.status_code for answer in answers] == [303, 303]
     assert len(importing.latest(datetime.now(UTC))) == 1
 
 
+def test_what_was_changed_after_the_dry_run_is_counted_before_it_is_imported(sender: FlaskClient) -> None:
+    address = send(sender, FILE.encode()).location
+
+    pressed = press(sender, address, c3="out")
+    page = sender.get(address).text
+
+    assert pressed.location == address
+    assert emails() == []
+    assert "Look at the figures once more" in page
+    assert as_shown(page)["c3"] == ["out"]
+
+
+def test_figures_that_the_page_did_not_show_are_not_imported(sender: FlaskClient) -> None:
+    address = send(sender, FILE.encode()).location
+
+    assert press(sender, address, plan="77").status_code == 422
+    assert emails() == []
+
+
 def test_other_columns_are_counted_again_at_once(sender: FlaskClient) -> None:
     address = send(sender, FILE.encode()).location
 
     left_out = choose(sender, address, c3="out")
-    sender.post(f"{address}/apply")
+    press(sender, address)
     finish(sender, address)
 
     assert figures(left_out)["New customers"] == 2
@@ -146,7 +186,7 @@ def test_never_write_to_these_suppresses_whoever_is_in_the_file(sender: FlaskCli
     address = send(sender, FILE.encode()).location
 
     page = choose(sender, address, **{"for": "never"})
-    sender.post(f"{address}/apply")
+    press(sender, address)
     finish(sender, address)
 
     assert figures(page)["No mail-out from now on"] == 1
@@ -160,7 +200,7 @@ def test_named_lists_get_the_new_ones(sender: FlaskClient, make: Make, offers: M
     address = send(sender, b"email\nnew@bluegum.example\n").location
 
     sender.post(f"{address}/match", data={"c0": "email", "headings": "yes", "lists": [str(other.id)]})
-    sender.post(f"{address}/apply")
+    press(sender, address)
     finish(sender, address)
 
     new = customers.by_email("new@bluegum.example")
@@ -259,7 +299,7 @@ def test_who_left_stays_out_and_the_dry_run_says_so(sender: FlaskClient, make: M
     address = send(sender, FILE.encode()).location
 
     page = sender.get(address).text
-    sender.post(f"{address}/apply")
+    press(sender, address)
 
     assert figures(page)["Kept out"] == 2
     assert "left Offers" in page
@@ -282,7 +322,7 @@ def test_refusals_can_be_downloaded_and_no_formula_runs(sender: FlaskClient) -> 
 def test_an_import_is_undone_after_a_question(sender: FlaskClient, make: Make) -> None:
     make.customer("old@bluegum.example")
     address = send(sender, FILE.encode()).location
-    sender.post(f"{address}/apply")
+    press(sender, address)
     page = finish(sender, address)
 
     asked = sender.get(f"{page.request.path}?ask=undo").text
@@ -296,7 +336,7 @@ def test_an_import_is_undone_after_a_question(sender: FlaskClient, make: Make) -
 
 def test_the_same_file_again_changes_nothing(sender: FlaskClient) -> None:
     address = send(sender, FILE.encode()).location
-    sender.post(f"{address}/apply")
+    press(sender, address)
     finish(sender, address)
 
     again = sender.get(send(sender, FILE.encode()).location).text
@@ -309,7 +349,7 @@ def test_while_it_works_the_page_asks_again_and_says_how_far_it_is(sender: Flask
     address = send(sender, FILE.encode()).location
 
     working = sender.get(f"{address}/progress").text
-    too_early = sender.post(f"{address}/apply")
+    too_early = press(sender, address)
     held.set()
 
     assert 'data-hx-trigger="every 1s, look"' in working
@@ -327,7 +367,7 @@ def test_after_a_restart_the_figures_are_counted_once_more(sender: FlaskClient, 
     app.extensions.pop(jobs.EXTENSION)
 
     page = sender.get(address).text
-    pressed = sender.post(f"{address}/apply")
+    pressed = press(sender, address)
     again = choose(sender, address)
 
     assert "Count again" in page
@@ -367,7 +407,7 @@ def test_a_file_with_a_hostile_name_is_kept_under_ours(sender: FlaskClient) -> N
 
 def test_imports_before_this_one_are_listed(sender: FlaskClient) -> None:
     address = send(sender, FILE.encode(), "november.csv").location
-    sender.post(f"{address}/apply")
+    press(sender, address)
     finish(sender, address)
 
     page = sender.get("/customers/import").text
