@@ -10,16 +10,21 @@ from typing import cast
 
 from flask import current_app
 
+from . import sandbox
 from .models import Setting, db
-from .settings import Settings
+from .settings import Settings, with_servers
 
 #: The row of Setting that signs what must outlive a move to another machine.
 SECRET = "secret"
 
 
 def settings() -> Settings:
-    """The settings that this application was made with."""
-    return cast(Settings, current_app.extensions["mailout"])
+    """The settings that this application was made with; with the sandbox, where its servers are at this moment."""
+    made = cast(Settings, current_app.extensions["mailout"])
+    if made.sandbox and made.smtp is None:
+        found = sandbox.servers(made)
+        return with_servers(made, *found) if found else made
+    return made
 
 
 def secret() -> bytes:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from . import database
+from . import database, pulse
 from . import settings as mailout_settings
 from .book import lists, users
 from .core.fault import Fault
@@ -58,6 +58,7 @@ def run(say: Callable[[str], None]) -> None:
 
 def _go_round(settings: Settings, say: Callable[[str], None]) -> None:
     """Create, write, wait, look."""
+    _wait("the mailbox was not read", lambda: pulse.of(pulse.MAILBOX).well_at)
     user = users.by_email(data.EMAIL)
     row = submission.open_mailout(lists.by_name("Newsletter").id, user, check_first=False, now=_now())
     db.session.commit()
@@ -71,22 +72,20 @@ def _go_round(settings: Settings, say: Callable[[str], None]) -> None:
 
 def _follow(mailout_id: int, say: Callable[[str], None]) -> None:
     """Tell each new state until it ends."""
-    told, end = "", time.monotonic() + SECONDS
+    told: list[str] = []
     words = {
         Phase.STARTING: "Mailout has read its mailbox and knows the key. It starts in a moment.",
         Phase.SENDING: "It is being sent, one copy to each customer.",
     }
-    while True:
-        db.session.rollback()
+
+    def ended() -> bool:
         state = progress.overview(mailout_id, _now()).state
-        if state != told and state in words:
+        if state in words and state not in told:
             say(words[state])
-        told = state
-        if state in ENDED:
-            return
-        if time.monotonic() > end:
-            raise Fault(f"The demo did not come to its end within {SECONDS} seconds; it is {state}.")
-        time.sleep(0.1)
+        told.append(state)
+        return state in ENDED
+
+    _wait("the mail-out did not end", ended)
 
 
 def _look(settings: Settings, mailout_id: int, say: Callable[[str], None]) -> None:
@@ -97,13 +96,24 @@ def _look(settings: Settings, mailout_id: int, say: Callable[[str], None]) -> No
     say(f"{things(seen.counts.sent, 'copy', 'copies')} accepted by the mail server.")
     for line in progress.lines(mailout_id, "failed"):
         say(f"{line.address} failed: {line.reply}")
-    end = time.monotonic() + SECONDS
-    while not (told := [one for one in mail.letters(settings, data.EMAIL) if one.subject == "Mail-out complete"]):
-        if time.monotonic() > end:
-            raise Fault("The mail-out is complete, but the complete mail did not arrive.")
-        time.sleep(0.1)
+    _wait("the complete mail did not arrive", lambda: "Mail-out complete" in _subjects(settings, data.EMAIL))
     copies = [box for box in mail.inboxes(settings) if box.address != data.EMAIL]
-    say(f'{things(len(copies), "customer")} have it in their inbox; hers has "{told[0].subject}".')
+    say(f"{things(len(copies), 'customer')} have it in their inbox, and she has the complete mail.")
+
+
+def _subjects(settings: Settings, address: str) -> list[str]:
+    """What lies in an inbox of the sandbox."""
+    return [letter.subject for letter in mail.letters(settings, address)]
+
+
+def _wait(what: str, answer: Callable[[], object]) -> None:
+    """Wait until the answer is a yes. Raises Fault."""
+    end = time.monotonic() + SECONDS
+    while not answer():
+        if time.monotonic() > end:
+            raise Fault(f"The demo stopped after {SECONDS} seconds: {what}.")
+        db.session.rollback()
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -111,7 +121,7 @@ def _environment(folder: Path) -> Iterator[Settings]:
     """The process's environment and its settings while the demo runs: the sandbox, in a folder of its own."""
     before = dict(os.environ)
     ours = {name: "" for name in mailout_settings.environment() if _KEPT_OUT.fullmatch(name)}
-    ours |= {"POP3_HOST": "", "SMTP_HOST": "", "INSTANCE_DIR": str(folder), "SANDBOX": "1"}
+    ours |= {"POP3_HOST": "", "SMTP_HOST": "", "INSTANCE_DIR": str(folder), "SANDBOX": "0"}
     ours |= {"START_DELAY_SECONDS": "2", "POP3_POLL_SECONDS": "0.5", "SENDER_POLICY": "known"}
     try:
         os.environ.update(ours)

@@ -29,9 +29,11 @@ class Bells(SqliteHuey):  # type: ignore[misc]
     """Huey, and what its consumer knows: that it was asked to stop."""
 
     consumer: Consumer | None = None
+    before_start: Callable[[], None] = staticmethod(lambda: None)
 
     def create_consumer(self, **options: Any) -> Consumer:
-        """Keep hold of the consumer that runs our tasks."""
+        """Do what comes before the start, and keep hold of the consumer that runs our tasks."""
+        self.before_start()
         self.consumer = Consumer(self, **options)
         return self.consumer
 

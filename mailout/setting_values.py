@@ -125,7 +125,7 @@ def address_pattern(reader: Reader, name: str, braces: str, default: str, exampl
         reader.fault(name, f"is {value!r}, which is no email address", example)
     elif local.count(braces or "{token}") != (1 if braces else local.count("{")) or local.count("{") > 1:
         reader.fault(name, f"is {value!r}: {braces or '{token}'} must stand in it once, before the @", example)
-    elif len(local.replace(braces or "{token}", "")) > 20:
+    elif len(local.replace(braces or "{token}", "")) > (20 if braces == "{key}" else 22):
         reader.fault(
             name, f"is {value!r}, whose part before the @ is too long: a key must fit into 64 characters", example
         )

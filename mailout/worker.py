@@ -14,11 +14,12 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from flask import Flask
 from huey import crontab
 
-from . import doorbell, pulse
+from . import database, doorbell, pulse
 from .current import settings
 from .doorbell import Bells
 from .intake import digest, retention
@@ -92,8 +93,15 @@ def create_huey(app: Flask) -> Bells:
         with app.app_context():
             look_around(clock())
 
+    huey.before_start = partial(_migrate, app)
     doorbell.hang(app, {doorbell.POLL: poll, doorbell.WATCH: keep_watch, doorbell.SEND: send_now})
     return huey
+
+
+def _migrate(app: Flask) -> None:
+    """Bring the database to the newest schema before anything is looked at; the web process may do so meanwhile."""
+    with app.app_context():
+        database.migrate(app, settings())
 
 
 def look_around(now: datetime) -> None:

@@ -24,7 +24,7 @@ NAMES = ("ann", "bob", "cem", "dora", "eve")
 @pytest.fixture
 def installation(mail_servers: MailServers, tmp_path: Path) -> Iterator[Installation]:
     """An installation with a mailbox and a user of its own, and customers."""
-    name = f"mailout{os.getpid()}{tmp_path.name[-6:].strip('_')}".lower()
+    name = f"m{os.getpid()}{abs(hash(tmp_path.name)) % 1000}"
     environment = mail_servers.environment(tmp_path / "instance", mailbox=f"{name}@{DOMAIN}")
     found = Installation(environment | {"START_DELAY_SECONDS": "0", "POP3_POLL_SECONDS": "0.5"}, tmp_path)
     found.flask("db", "upgrade")
@@ -39,6 +39,7 @@ def installation(mail_servers: MailServers, tmp_path: Path) -> Iterator[Installa
         stdin="long enough a word",
     )
     found.flask("lists", "create", "Newsletter", "--no-unsubscribe-line")
+    found.flask("mailbox", "poll")  # it is empty, so it is ours from now on
     yield found
     for who in (*NAMES, "gone"):
         mail_servers.empty(f"{who}@{CUSTOMERS}")

@@ -26,7 +26,8 @@ from ..models import Mailout, db
 from . import collect, handle
 
 SLICE_SECONDS = 0.25
-LONGEST = timedelta(minutes=15)
+#: How long a wait may be before the tables are asked again: somebody may have made a key, and the bell may be lost.
+LONGEST = timedelta(seconds=2)
 
 log = logging.getLogger(__name__)
 
