@@ -1,0 +1,454 @@
+"""The page of a mail-out: one story, a live panel that costs nothing while nothing happens, the letter in its frame,
+the ledger, the recipients.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, select, update
+
+from mailout import pulse
+from mailout.book import customers, suppression
+from mailout.core.phase import Counts
+from mailout.journal import COMMAND
+from mailout.models import LetterBytes, Mailout, Recipient, Suppressed, User, db
+from mailout.outbox import queue
+from mailout.setting_values import Rate
+from mailout.web import outcome, pace
+from mailout.web.outcome import Row
+from mailout.web.pace import Pace
+from tests.makers import Make
+from tests.web.mailing import PARTIAL, Mailing, fresh, now
+
+ClientOf = Callable[[User | None], FlaskClient]
+FIVE = [f"c{number}@customers.test" for number in range(1, 6)]
+EVIL = '"><img src=x onerror=alert(1)>{{7*7}}'
+
+
+@pytest.fixture
+def jo(make: Make) -> User:
+    return make.user("jo@mail.test")
+
+
+@pytest.fixture
+def mailing(make: Make, jo: User) -> Mailing:
+    return Mailing(jo, make.list("Newsletter", FIVE))
+
+
+@pytest.fixture
+def client(client_of: ClientOf, jo: User) -> FlaskClient:
+    return client_of(jo)
+
+
+def steps(page: str) -> list[str]:
+    """The headings of the story, in order."""
+    story = page.partition('<ol class="story">')[2].partition("<aside")[0]
+    return re.findall(r"<h2[^>]*>([^<]+)</h2>", story)
+
+
+# -- the story ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_mail_out_that_waits_tells_what_to_do_and_what_comes(client: FlaskClient, mailing: Mailing) -> None:
+    pulse.well(pulse.MAILBOX, now() - timedelta(seconds=4))
+
+    page = client.get(f"/mailouts/{mailing.make().id}").text
+
+    assert steps(page) == [
+        "Created",
+        "Write your letter and send it",
+        "It arrives, and waits 30 seconds",
+        "5 copies go out, one by one",
+        "“Mail-out complete” comes to you by email",
+    ]
+    assert "<h1" in page
+    assert "A letter to Newsletter" in page
+    assert "Don’t change “To:”." in page
+    assert re.search(r"Mailbox read <time [^>]+>[45] seconds ago</time>, nothing for you yet", page)
+    assert "24 h left" in page
+
+
+def test_the_story_goes_on_as_things_happen(client: FlaskClient, mailing: Mailing) -> None:
+    held, starting = mailing.held(), mailing.starting()
+    moving, over = mailing.sending(["sent"]), mailing.complete(["sent"] * 5)
+
+    def told(row: Mailout) -> list[str]:
+        return steps(client.get(f"/mailouts/{row.id}").text)
+
+    assert told(held)[:3] == ["Created", "Your letter arrived", "Read it once more, then release it"]
+    assert told(starting)[:3] == ["Created", "Your letter arrived", "It starts in a moment"]
+    assert told(moving) == [
+        "Created",
+        "Your letter arrived",
+        "Sending began",
+        "Sending",
+        "“Mail-out complete” comes to you by email",
+    ]
+    assert told(over) == [
+        "Created",
+        "Your letter arrived",
+        "Sending began",
+        "Complete",
+        "“Mail-out complete” is on its way",
+        "Two days on, one mail sums up what came back",
+    ]
+
+
+def test_what_was_wrong_with_the_last_letter_is_said_where_the_user_looks(
+    app: Flask, client: FlaskClient, mailing: Mailing
+) -> None:
+    row = mailing.make()
+    app.extensions["mailout"] = replace(app.extensions["mailout"], max_message_bytes=100)
+
+    mailing.arrive(row)
+    page = client.get(f"/mailouts/{row.id}").text
+
+    assert "A letter came, and could not be used" in page
+    assert "Your letter is larger than a mail-out may be." in page
+    assert "The key is still good" in page
+    assert "mailto:" in page
+
+
+def test_an_expired_and_a_cancelled_one_say_what_to_do_next(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.make()
+    db.session.execute(update(Mailout).where(Mailout.id == row.id).values(expires_at=now()))
+    db.session.commit()
+
+    expired, cancelled = client.get(f"/mailouts/{row.id}").text, client.get(f"/mailouts/{mailing.cancelled().id}").text
+
+    assert "No letter came in time" in expired
+    assert "A letter that still comes to it is kept for 30 days" in expired
+    assert "Nothing was sent" in cancelled
+    for page in (expired, cancelled):
+        assert f'href="/mailouts/new?list={mailing.list.id}"' in page
+
+
+def test_a_relay_that_is_out_is_amber_and_nobody_is_lost(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.sending(["sent", "sent"])
+    pulse.ill(pulse.RELAY, "It refuses the connection.", now(), now() + timedelta(seconds=38))
+
+    page = client.get(f"/mailouts/{row.id}").text
+
+    assert "Sending, but your mail provider does not answer" in page
+    assert "Nobody is lost, nobody is marked as failed, and nobody gets it twice." in page
+    assert "It refuses the connection." in page
+    assert "After 15 minutes, we write to the Administrators" in page
+    assert "The other 3 copies go out" in page
+
+
+def test_a_reached_limit_says_until_when(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.sending(["sent"])
+    words = "Your mail provider's limit is reached. It said: 452 daily limit"
+    pulse.ill(pulse.RELAY, words, now(), now() + timedelta(hours=9))
+
+    page = client.get(f"/mailouts/{row.id}").text
+
+    assert "Your mail provider’s limit is reached" in page
+    assert "Next try at" in page
+    assert "After 15 minutes" not in page
+
+
+def test_a_worker_that_is_silent_is_said(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.starting()
+    silent = client.get(f"/mailouts/{row.id}").text
+    pulse.well(pulse.WORKER, now())
+
+    well = client.get(f"/mailouts/{row.id}").text
+
+    assert "has not been heard of yet" in silent
+    assert "has not been heard of yet" not in well
+
+
+def test_whatever_comes_from_outside_stays_text(client: FlaskClient, make: Make, jo: User, mailing: Mailing) -> None:
+    make.customer("evil@customers.test", EVIL[:100], EVIL[:100])
+    evil = Mailing(jo, make.list(EVIL, ["evil@customers.test"]))
+    row = evil.complete(["failed"], subject=EVIL)
+    db.session.execute(update(Recipient).where(Recipient.mailout_id == row.id).values(reply=EVIL, name=EVIL))
+    db.session.commit()
+    held = evil.held(subject=EVIL, body=EVIL)
+    waiting = evil.make()
+
+    for path in ("/mailouts", f"/mailouts/{row.id}", f"/mailouts/{row.id}/recipients", f"/mailouts/{held.id}",
+                 f"/mailouts/{waiting.id}", f"/mailouts/{row.id}/panel", "/mailouts?q=" + "%22%3E%3Cimg"):  # fmt: skip
+        page = client.get(path).text
+
+        assert "<img src=x" not in page, path
+        assert "49</" not in page, path
+
+
+# -- the live panel ----------------------------------------------------------------------------------------------------
+
+
+def tag_of(page: str) -> str:
+    found = re.search(r'data-hx-ptag="([0-9a-f]+)"', page)
+    assert found
+    return found[1]
+
+
+def test_an_unchanged_panel_is_not_drawn_again(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.make()
+    tag = tag_of(client.get(f"/mailouts/{row.id}").text)
+
+    same = client.get(f"/mailouts/{row.id}/panel", headers=PARTIAL | {"HX-PTag": tag})
+    mailing.arrive(row)
+    other = client.get(f"/mailouts/{row.id}/panel", headers=PARTIAL | {"HX-PTag": tag})
+
+    assert (same.status_code, same.data) == (304, b"")
+    assert other.status_code == 200
+    assert "It starts in a moment" in other.text
+    assert '<span id="mailout-title" data-hx-swap-oob="outerMorph">Spring news</span>' in other.text
+    assert "<title>Spring news · Mailout</title>" in other.text
+    assert "<html" not in other.text
+
+
+def test_the_panel_asks_no_more_when_it_is_over(client: FlaskClient, mailing: Mailing) -> None:
+    rows = [mailing.complete(["sent"] * 5), mailing.cancelled()]
+
+    for row in rows:
+        panel = client.get(f"/mailouts/{row.id}/panel", headers=PARTIAL).text
+
+        assert 'id="mailout"' in panel
+        assert "data-hx-get" not in panel.partition(">")[0]
+        assert "data-hx-trigger" not in panel
+
+
+def test_an_open_page_has_the_mailbox_read_often(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.make(ago=timedelta(hours=2))
+
+    client.get(f"/mailouts/{row.id}/panel", headers=PARTIAL)
+
+    watched = fresh(row).watched_at
+    assert watched is not None
+    assert now() - watched < timedelta(seconds=5)
+
+
+def test_a_counter_is_announced_at_steps_only(client: FlaskClient, make: Make, jo: User) -> None:
+    mailing = Mailing(jo, make.list("Many", [f"c{number}@customers.test" for number in range(20)]))
+    row = mailing.sending(["sent"] * 5)
+
+    def said() -> str:
+        page = client.get(f"/mailouts/{row.id}/panel", headers=PARTIAL).text
+        found = re.search(r'id="mailout-said"[^>]*>([^<]+)', page)
+        assert found
+        return found[1]
+
+    quarter = said()
+    query = select(Recipient.id).where(Recipient.mailout_id == row.id, Recipient.state == "queued").limit(1)
+    next_one = db.session.scalar(query)
+    db.session.execute(update(Recipient).where(Recipient.id == next_one).values(state="sent", dot_at=now()))
+    db.session.commit()
+
+    assert quarter == "Sending: 4 of 20."
+    assert said() == "Sending: 6 of 20."
+
+
+def test_the_panel_asks_as_many_questions_for_a_thousand_as_for_five(client: FlaskClient, make: Make, jo: User) -> None:
+    def questions(count: int) -> int:
+        row = Mailing(jo, make.list(f"List {count}", [f"c{number}@customers.test" for number in range(count)])).sending(
+            ["sent"]
+        )
+        asked = []
+        listen = lambda *rest: asked.append(rest[2])  # noqa: E731
+        event.listen(db.engine, "before_cursor_execute", listen)
+        client.get(f"/mailouts/{row.id}/panel", headers=PARTIAL)
+        event.remove(db.engine, "before_cursor_execute", listen)
+        return len(asked)
+
+    assert questions(5) == questions(100)
+
+
+# -- the letter in its frame -------------------------------------------------------------------------------------------
+
+
+def test_the_letter_is_shown_as_it_goes_in_a_frame_that_reaches_nothing(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.held(body='<p>Hi</p><script>alert(1)</script><img src="https://elsewhere.test/x.png">')
+
+    page = client.get(f"/mailouts/{row.id}").text
+    frame = client.get(f"/mailouts/{row.id}/letter")
+    text = client.get(f"/mailouts/{row.id}/letter?as=text")
+
+    policy = frame.headers["Content-Security-Policy"]
+    assert re.search(r"<iframe [^>]*sandbox[ >]", page)
+    assert policy.startswith("sandbox; default-src 'none'")
+    assert "script-src" not in policy
+    assert frame.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "<script" not in frame.text
+    assert "elsewhere.test" not in frame.text
+    assert "Hi" in frame.text
+    assert "Happy Paws" in frame.text, "the unsubscribe line is what recipients see too"
+    assert "<pre>Hi" in text.text
+
+
+def test_the_checks_are_said_before_release(client: FlaskClient, mailing: Mailing) -> None:
+    page = client.get(f"/mailouts/{mailing.held().id}").text
+
+    assert "attached" in page.partition('aria-label="What we looked at"')[2].partition("</ul>")[0]
+    assert "The key and your customers’ addresses are nowhere in it" in page
+
+
+def test_a_letter_that_is_not_kept_any_more_is_said(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.held()
+    db.session.execute(LetterBytes.__table__.delete())
+    db.session.commit()
+
+    assert "The letter is not kept any more" in client.get(f"/mailouts/{row.id}").text
+    assert client.get(f"/mailouts/{row.id}/letter").status_code == 404
+
+
+def words_in(markup: str) -> str:
+    """The words of a piece of a page."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", markup))
+
+
+# -- the ledger --------------------------------------------------------------------------------------------------------
+
+
+def test_the_ledger_has_a_row_for_each_state_with_its_reasons(client: FlaskClient, mailing: Mailing) -> None:
+    suppression.suppress(
+        customers.by_email("c5@customers.test").id, Suppressed.BY_HAND, "asked", actor=COMMAND, now=now()
+    )
+    db.session.commit()
+    row = mailing.complete(["sent", "failed", "uncertain", "bounced"])
+
+    page = client.get(f"/mailouts/{row.id}").text
+    ledger = re.sub(
+        r"\s+", " ", re.sub(r"<[^>]+>", " ", page.partition('<ul class="ledger">')[2].partition("</ul>")[0])
+    )
+
+    assert "1 Accepted by your mail provider The furthest anyone can see." in ledger
+    assert "1 Bounced Address does not exist." in ledger
+    assert "1 Failed Address does not exist." in ledger
+    assert "1 Uncertain They may have it" in ledger
+    assert "1 Skipped Stopped by hand." in ledger
+    assert "of 4 accepted by your mail provider" in page
+    assert "delivered" not in page.lower()
+
+
+def test_the_seal_says_that_it_went_out_as_written(client: FlaskClient, mailing: Mailing) -> None:
+    page = client.get(f"/mailouts/{mailing.complete(['sent'] * 5).id}").text
+
+    assert "<h3>Identical</h3>" in page
+    assert "Text went out as you wrote it, byte for byte." in page
+
+
+def test_a_flood_of_returns_is_the_letters_fault(client: FlaskClient, make: Make, jo: User) -> None:
+    many = Mailing(jo, make.list("Many", [f"c{number}@customers.test" for number in range(40)]))
+    row = many.complete(["bounced"] * 21 + ["sent"] * 19)
+
+    assert "No address is blamed for it" in client.get(f"/mailouts/{row.id}").text
+
+
+def test_a_code_is_said_plainly() -> None:
+    assert outcome.code_words(550, "5.1.1") == "address does not exist"
+    assert outcome.code_words(452, "4.2.2") == "mailbox full"
+    assert outcome.code_words(550, "5.7.26") == "refused by their rules"
+    assert outcome.code_words(550, "") == "address refused"
+    assert outcome.code_words(554, "") == "refused by the server"
+
+
+def test_a_reason_for_leaving_out_is_said_plainly() -> None:
+    assert outcome.reason_words(f"{queue.SUPPRESSED}: by-hand") == "stopped by hand"
+    assert outcome.reason_words(f"{queue.EXCLUDED}: by Priya") == "excluded by Priya"
+    assert outcome.reason_words(queue.UNSUBSCRIBED) == "unsubscribed while it was going out"
+    assert outcome.reason_words("") == "left out"
+
+
+def test_whatever_is_not_nought_can_be_seen_on_the_bar() -> None:
+    bars = outcome.bars(
+        [Row("sent", 100_000, ""), Row("failed", 1, ""), Row("skipped", 9, ""), Row("uncertain", 1, "")]
+    )
+
+    assert [bar.tone for bar in bars] == ["good", "bad", "look"]
+    assert all(bar.width >= 7 for bar in bars)
+    assert bars[-1].x + bars[-1].width <= 1000
+    assert outcome.bars([]) == ()
+    assert outcome.rows(1, Counts(), brief=False) == ()
+
+
+# -- the recipients ----------------------------------------------------------------------------------------------------
+
+
+def test_the_recipients_are_shown_by_state_with_the_servers_words(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.complete(["sent", "failed", "uncertain", "bounced", "sent"])
+
+    failed = client.get(f"/mailouts/{row.id}/recipients?state=failed").text
+    everyone = client.get(f"/mailouts/{row.id}/recipients", headers=PARTIAL).text
+    found = client.get(f"/mailouts/{row.id}/recipients?q=c4@", headers=PARTIAL).text
+
+    assert "c2@customers.test" in failed
+    assert "Address does not exist" in failed
+    assert "550 5.1.1 &lt;gone&gt;: user unknown" in failed
+    assert "c1@customers.test" not in failed
+    assert everyone.count("@customers.test") == 5
+    assert found.count("@customers.test") == 1
+    assert client.get(f"/mailouts/{row.id}/recipients?state=delivered").status_code == 404
+
+
+def test_the_recipients_have_pages(client: FlaskClient, make: Make, jo: User) -> None:
+    many = Mailing(jo, make.list("Many", [f"c{number}@customers.test" for number in range(60)]))
+    row = many.starting()
+
+    second = client.get(f"/mailouts/{row.id}/recipients?page=2", headers=PARTIAL).text
+
+    assert second.count("@customers.test") == 10
+    assert "51–60 of 60" in second
+
+
+def test_everyone_as_csv_is_safe_and_is_noted(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.complete(["sent", "failed"])
+    db.session.execute(update(Recipient).where(Recipient.mailout_id == row.id).values(name="=HYPERLINK(1)"))
+    db.session.commit()
+
+    answer = client.post(f"/mailouts/{row.id}/recipients.csv")
+
+    assert answer.content_type == "text/csv; charset=utf-8"
+    assert f"mail-out-{row.id}-recipients.csv" in answer.headers["Content-Disposition"]
+    assert answer.text.count("\n") >= 6
+    assert ",=HYPERLINK" not in answer.text
+    assert ',"=HYPERLINK' not in answer.text
+    assert client.get(f"/mailouts/{row.id}/recipients.csv").status_code == 405
+
+
+# -- the clock ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("per_second", "rates", "copies", "minutes"),
+    [
+        (0, (Rate(30, 60),), 3000, 99),
+        (0, (Rate(10_000, 86_400),), 3000, None),
+        (10, (Rate(10_000, 86_400),), 3000, 5),
+        (10, (Rate(1000, 86_400),), 3000, 2 * 1440),
+        (0.5, (), 60, 2),
+        (0, (), 60, None),
+        (0, (Rate(30, 60),), 0, 0),
+    ],
+)
+def test_how_long_a_number_of_copies_takes(
+    per_second: float, rates: tuple[Rate, ...], copies: int, minutes: int | None
+) -> None:
+    span = Pace(per_second, rates).time_for(copies)
+
+    assert span == (None if minutes is None else timedelta(minutes=minutes))
+
+
+def test_lengths_and_speeds_in_words() -> None:
+    assert pace.about(timedelta(seconds=20)) == "less than a minute"
+    assert pace.about(timedelta(minutes=1)) == "1 minute"
+    assert pace.about(timedelta(minutes=100)) == "1 h 40 min"
+    assert pace.about(timedelta(hours=5)) == "5 h"
+    assert pace.about(timedelta(days=3)) == "3 days"
+    assert pace.speed_words(0) == ""
+    assert pace.speed_words(12.2) == "12 a second"
+    assert pace.speed_words(0.5) == "30 a minute"
+    assert pace.speed_words(0.01) == "36 an hour"
+    assert Pace(0, (Rate(30, 60),)).words(100) == "30 a minute"
+    assert Pace(40, (Rate(10_000, 86_400),)).words(100) == "40 a second"
+    assert Pace(0, (Rate(100, 7200),)).words(1000) == "100 in 7,200 seconds"
