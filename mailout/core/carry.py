@@ -12,29 +12,32 @@ last one is shown to nobody and is made harmless.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from .head import Field, first
 from .mime import Part, decoded
 from .naming import called, sentence
 from .problem import Problem
 from .refused import Refused
-from .transfer import LINE, base64_lines, quoted_printable
+from .transfer import LINE, base64_pieces, joined, quoted_printable_pieces
 
 LINE_MOST = 998
 _UNENCODABLE = ("multipart/", "message/")
 _ESCAPED_MOST = 6
 _SAFE_IN_QP = bytes(octet for octet in range(32, 127) if octet != 61) + b"\r\n\t"
+_STRETCH = LINE * 8192
 _STARRED = bytes(octet if 0 < octet < 127 else 42 for octet in range(256))
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Octets that go out in the place of `body[start:end]`."""
+    """What goes out in the place of `body[start:end]`: pieces that are made when they are written."""
 
     start: int
     end: int
-    octets: bytes
+    pieces: Iterable[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +73,14 @@ class _Writer:
             return "your mail provider takes no 8-bit text"
         return ""
 
-    def write(self, part: Part, why: str, content: bytes, **named: str) -> None:
+    def write(self, part: Part, why: str, content: Iterable[bytes], **named: str) -> None:
         """Write `part` with other content, and other values in its head where `named` gives them."""
         fields = _renamed(part.fields, named)
         if part is self.root:
             self.root_fields = fields
             self.edits.append(Edit(part.start, part.end, content))
         else:
-            self.edits.append(Edit(part.head_start, part.end, _head(fields) + content))
+            self.edits.append(Edit(part.head_start, part.end, chain((_head(fields),), content)))
         self.why.append((part.number, why))
 
     def relabel(self, part: Part, encoding: str) -> None:
@@ -86,7 +89,7 @@ class _Writer:
         if part is self.root:
             self.root_fields = fields
         else:
-            self.edits.append(Edit(part.head_start, part.start, _head(fields)))
+            self.edits.append(Edit(part.head_start, part.start, (_head(fields),)))
 
 
 def carried(fields: tuple[Field, ...], root: Part, body: bytes, *, eight_bit: bool) -> Carried:
@@ -109,12 +112,13 @@ def rewritten(
     writer = _Writer(root, body, True)
     for part, octets, charset in wanted:
         told = f"{sentence(called(part))} was {'written in UTF-8' if charset else 'encoded anew'}"
-        named = {"content-transfer-encoding": "quoted-printable"} | ({"charset": charset} if charset else {})
-        content = quoted_printable(octets)
-        if not charset:
-            named, content = {"content-transfer-encoding": "base64"}, base64_lines(octets)
         told += ", so that it can carry the unsubscribe line. It reads the same."
-        writer.write(part, told, content if part is root or charset else content.removesuffix(b"\r\n"), **named)
+        if charset:
+            named = {"content-transfer-encoding": "quoted-printable", "charset": charset}
+            writer.write(part, told, quoted_printable_pieces(octets), **named)
+        else:
+            named = {"content-transfer-encoding": "base64"}
+            writer.write(part, told, _unended(base64_pieces(octets), part, root), **named)
     return _applied(fields, writer)
 
 
@@ -122,16 +126,20 @@ def _applied(fields: tuple[Field, ...], writer: _Writer) -> Carried:
     """The letter with the collected edits."""
     if not writer.edits and writer.root_fields is None:
         return Carried(fields, writer.body)
-    body, at = bytearray(), 0
-    view = memoryview(writer.body)
-    for edit in sorted(writer.edits, key=lambda edit: edit.start):
-        body += view[at : edit.start]
-        body += edit.octets
-        at = edit.end
-    body += view[at:]
+    body = joined(_edited(writer))
     if body and not body.endswith(b"\r\n"):
         body += b"\r\n"
-    return Carried(writer.root_fields or fields, bytes(body), tuple(writer.why))
+    return Carried(writer.root_fields or fields, body, tuple(writer.why))
+
+
+def _edited(writer: _Writer) -> Iterator[bytes | memoryview]:
+    """The body with the edits in it, piece by piece."""
+    view, at = memoryview(writer.body), 0
+    for edit in sorted(writer.edits, key=lambda edit: edit.start):
+        yield view[at : edit.start]
+        yield from edit.pieces
+        at = edit.end
+    yield view[at:]
 
 
 def _look(part: Part, writer: _Writer) -> None:
@@ -162,7 +170,7 @@ def _look_at_container(part: Part, writer: _Writer) -> None:
     for child in (*part.children, None):
         stop = child.head_start if child else part.end
         if writer.fault(at, stop):
-            writer.edits.append(Edit(at, stop, _harmless(part, writer, at, stop)))
+            writer.edits.append(Edit(at, stop, (_harmless(part, writer, at, stop),)))
         if child:
             _look(child, writer)
             at = child.end
@@ -179,31 +187,52 @@ def _look_at_leaf(part: Part, writer: _Writer) -> None:
         raise Refused(Problem.UNREADABLE, f"In {called(part)} {_told(why)}.")
     told = f"{sentence(called(part))} was encoded anew, because {why}. It decodes to the same bytes."
     content, encoding = encoded_anew(part, writer.body)
-    if part is not writer.root:
-        content = content.removesuffix(b"\r\n") if encoding == "base64" else content
+    if encoding == "base64":
+        content = _unended(content, part, writer.root)
     writer.write(part, told, content, **{"content-transfer-encoding": encoding})
 
 
-def encoded_anew(part: Part, body: bytes) -> tuple[bytes, str]:
-    """The content of a leaf in an encoding that can be carried, and that encoding's name.
+def encoded_anew(part: Part, body: bytes) -> tuple[Iterable[bytes], str]:
+    """The content of a leaf in an encoding that can be carried, in pieces, and that encoding's name.
 
     Base64 keeps its letters, and what is none among them stays none: only its lines are cut anew.
     """
     if part.encoding == "base64":
-        letters = body[part.start : part.end].translate(_STARRED)
-        return b"\r\n".join(piece for line in letters.split(b"\r\n") for piece in _cut(line, LINE)), "base64"
+        return _base64_cut(body, part.start, part.end), "base64"
     octets = decoded(part, body)
     if part.type.startswith("text/"):
         escaped = len(octets.translate(None, _SAFE_IN_QP))
         if part.encoding == "quoted-printable" or escaped * _ESCAPED_MOST <= len(octets) + 200:
-            return quoted_printable(octets), "quoted-printable"
-    return base64_lines(octets), "base64"
+            return quoted_printable_pieces(octets), "quoted-printable"
+    return base64_pieces(octets), "base64"
+
+
+def _base64_cut(body: bytes, at: int, end: int) -> Iterator[bytes]:
+    """Base64 as it is, with its long lines cut."""
+    while at < end:
+        line = body.find(b"\r\n", at, end)
+        stop = line if line >= 0 else end
+        long = stop - at > LINE_MOST
+        for start in range(at, stop, _STRETCH):
+            stretch = body[start : min(start + _STRETCH, stop)].translate(_STARRED)
+            yield b"\r\n".join(_cut(stretch, LINE)) if long else stretch
+            yield b"\r\n" if start + _STRETCH < stop else b""
+        yield body[stop : stop + 2] if line >= 0 else b""
+        at = stop + 2
+
+
+def _unended(content: Iterable[bytes], part: Part, root: Part) -> Iterator[bytes]:
+    """Encoded content without the CRLF at its end, which in a part belongs to the delimiter."""
+    last = b""
+    for piece in content:
+        if piece:
+            yield last
+            last = piece
+    yield last if part is root else last.removesuffix(b"\r\n")
 
 
 def _cut(line: bytes, most: int) -> list[bytes]:
-    """`line` in pieces of at most `most` octets; as it is when it can be carried."""
-    if len(line) <= LINE_MOST:
-        return [line]
+    """`line` in pieces of at most `most` octets."""
     return [line[at : at + most] for at in range(0, len(line), most)]
 
 

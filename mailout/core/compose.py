@@ -12,6 +12,7 @@ the displayed text, unless it is signed or encrypted; 4. make the new head; 5. s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -30,7 +31,7 @@ from .problem import Problem
 from .refused import Refused
 from .seal import Seal, sealed
 from .splice import Splice
-from .transfer import decode
+from .transfer import pieces
 
 __all__ = [
     "Circumstances",
@@ -145,12 +146,12 @@ def prepare(letter: Written, about: Circumstances) -> Prepared:
     if not seal.untouched:
         raise Refused(Problem.UNREADABLE, _NOT_THE_SAME)
     segments = _segments(draft.body, splices)
-    pieces = tuple(segment for segment in segments if isinstance(segment, Personal))
+    lines = (segment for segment in segments if isinstance(segment, Personal))
     return Prepared(
         head=octets,
         body=draft.body,
         segments=segments,
-        eight_bit=not (draft.body.isascii() and all(_is_ascii(piece) for piece in pieces)),
+        eight_bit=not (draft.body.isascii() and all(map(_is_ascii, lines))),
         smtputf8=not head.octets.isascii(),
         subject=head.subject,
         from_name=head.author.name,
@@ -254,14 +255,17 @@ def _is_ascii(piece: Personal) -> bool:
 def _seal(letter: Written, root: Part, draft: _Draft, splices: tuple[Splice, ...]) -> Seal:
     """The seal over the letter as it came and as it goes out."""
     places = {part.number: part for part in texts(draft.root)}
-    lined = {}
-    for splice in splices:
-        part = places[splice.piece.number]
-        whole = draft.body[part.start : splice.start] + personal(splice.piece, SPECIMEN)
-        rest = draft.body[splice.end : part.end]
-        whole = whole + rest if splice.end <= part.end else whole.removesuffix(b"\r\n")
-        lined[part.number] = decode(whole, part.encoding)
+    lined = {splice.piece.number: _with_line(places[splice.piece.number], draft.body, splice) for splice in splices}
     return sealed((root, letter.body), (draft.root, draft.body), lined, dict(draft.why))
+
+
+def _with_line(part: Part, body: bytes, splice: Splice) -> Iterator[bytes]:
+    """The decoded content of a part with the line in it; its piece begins and ends between two of its lines."""
+    view = memoryview(body)
+    piece = personal(splice.piece, SPECIMEN)
+    yield from pieces(view[part.start : splice.start], part.encoding)
+    yield from pieces(memoryview(piece if splice.end <= part.end else piece[:-2]), part.encoding)
+    yield from pieces(view[splice.end : max(splice.end, part.end)], part.encoding)
 
 
 def copy_head(

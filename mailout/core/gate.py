@@ -23,7 +23,7 @@ from .naming import called
 from .parameters import parameterised
 from .problem import Problem
 from .refused import Refused
-from .transfer import PIECE, pieces
+from .transfer import pieces, windows
 
 _KEPT = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _LOWER = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))
@@ -90,8 +90,7 @@ def check_body(root: Part, body: bytes, secret: Secrets) -> None:
     """Raise Refused when a secret stands in a part, in its head, or between the parts."""
     for part in walk(root):
         _check_part(part, root, body, secret, _DEPTH)
-    view = memoryview(body)
-    for window in _windows(bytes(view[at : at + PIECE]) for at in range(0, len(body), PIECE)):
+    for window in windows(pieces(memoryview(body), ""), _OVERLAP):
         if secret.in_octets(window):
             raise _found("the letter, outside of its text and its files")
 
@@ -103,7 +102,7 @@ def _check_part(part: Part, root: Part, body: bytes, secret: Secrets, depth: int
         raise _found(where)
     if part.children:
         return
-    for window in _windows(pieces(memoryview(body)[part.start : part.end], part.encoding)):
+    for window in windows(pieces(memoryview(body)[part.start : part.end], part.encoding), _OVERLAP):
         if secret.in_octets(window, markup=part.type.startswith("text/")):
             raise _found(where)
     if part.charset.replace("_", "-").endswith("utf-7") and secret.in_octets(text(part, body).encode()):
@@ -129,15 +128,6 @@ def _check_enclosed(part: Part, body: bytes, secret: Secrets, depth: int) -> Non
         if any(_in_field(field, secret) for field in one.fields):
             raise _found("an enclosed letter")
         _check_part(one, root, inner, secret, depth)
-
-
-def _windows(octets: Iterator[bytes]) -> Iterator[bytes]:
-    """Each piece with the end of the one before it, so that nothing hides where they meet."""
-    tail = b""
-    for piece in octets:
-        window = tail + piece
-        yield window
-        tail = window[-_OVERLAP:]
 
 
 def _where(part: Part) -> str:

@@ -11,6 +11,7 @@ nor fold begins the body.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ __all__ = [
     "first",
     "mailbox_field",
     "mailboxes",
+    "parted",
     "readable",
     "split",
 ]
@@ -38,6 +40,8 @@ HEAD_MOST = 262_144
 
 _GROUP = re.compile(rb"[^\r\n]*(?:\r\n|\Z)(?:[ \t][^\r\n]*(?:\r\n|\Z))*")
 _NAME = re.compile(rb"([^\x00-\x20\x7f:]*)(?:[ \t]|\r\n[ \t])*:")
+_EMPTY_LINE = re.compile(rb"(?:\A|\r\n|\r(?!\n)|(?<!\r)\n)(?:\r\n|\r|\n)")
+_PIECE = 1 << 20
 _MBOX_LINE = re.compile(rb">?From [ \t]*[^ \t\r\n:][^\r\n]*(?:\r\n|\n|\r|\Z)")
 
 
@@ -68,6 +72,33 @@ def cut(canonical_raw: bytes) -> tuple[tuple[Field, ...], bytes]:
     """The header fields and the body of a letter whose line ends are CRLF (RFC 5322 2.1)."""
     fields, start = split(canonical_raw, 0, len(canonical_raw))
     return fields, canonical_raw[start:]
+
+
+def parted(raw: bytes) -> tuple[tuple[Field, ...], bytes]:
+    """What `cut` makes of what `canonical` makes of `raw`, without a second copy of a large body on the way."""
+    empty = _EMPTY_LINE.search(raw)
+    if empty is None or raw.count(b"\r\n", empty.end()) == raw.count(b"\n", empty.end()) == raw.count(
+        b"\r", empty.end()
+    ):
+        return cut(canonical(raw))
+    head = canonical(raw[: empty.end()])
+    fields, start = split(head, 0, len(head))
+    body = io.BytesIO()
+    body.write(head[start:])
+    for piece in _pieces(raw, empty.end()):
+        body.write(piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n"))
+    if raw[-1:] not in (b"\r", b"\n"):
+        body.write(b"\r\n")
+    return fields, body.getvalue()
+
+
+def _pieces(raw: bytes, at: int) -> Iterator[bytes]:
+    """`raw` from `at` on, about a megabyte at a time, no CRLF cut in two."""
+    while at < len(raw):
+        stop = at + _PIECE
+        stop += raw.startswith(b"\n", stop) and raw.startswith(b"\r", stop - 1)
+        yield raw[at:stop]
+        at = stop
 
 
 def split(data: bytes, start: int, end: int) -> tuple[tuple[Field, ...], int]:

@@ -112,7 +112,7 @@ def _cut(raw: bytes) -> tuple[tuple[Field, ...], bytes]:
     if _DOUBLED.match(raw):
         raw = raw.replace(b"\r\r\n", b"\r\n")
     if b"\n" not in raw or not _BARE_CR.search(raw):
-        return head.cut(head.canonical(raw))
+        return head.parted(raw)
     fields, body = head.cut(head.canonical(raw.replace(b"\r\n", b"\n").replace(b"\r", b" ")))
     if not body:
         return fields, b""

@@ -15,15 +15,18 @@ import re
 from dataclasses import dataclass
 
 from . import charset as charsets
+from .below import after_text
 from .displayed import last_texts
 from .mime import Part, decoded
-from .splice import Kind, Personal, Splice, Text, after_text, in_markup
-from .transfer import base64_lines, escaped, soft_lines
+from .splice import Kind, Personal, Splice, Target
+from .transfer import base64_lines, decode, escaped, soft_lines
+from .within import in_markup
 from .wording import Wording, plain
 
 __all__ = ["Kind", "Personal", "Splice", "Wanted", "personal", "spliced", "wanted"]
 
 _IDENTITY_MOST = 500
+_SAMPLE = 4096
 _ENCODINGS = ("7bit", "8bit", "binary", "quoted-printable", "base64")
 _CLEAN_BASE64 = re.compile(rb"[A-Za-z0-9+/ \t\r\n]*+={0,2}[ \t\r\n]*")
 
@@ -47,13 +50,12 @@ def wanted(root: Part, body: bytes, wording: Wording, *, eight_bit: bool) -> tup
 
 
 def _wanted(part: Part, body: bytes, wording: Wording, eight_bit: bool) -> Wanted | None:
-    octets = decoded(part, body)
-    if part.type == "text/plain" and not _takes(part, octets, wording.words, eight_bit):
-        text = _strictly(octets, part.charset)
-        if text is not None and part.encoding in _ENCODINGS:
+    if part.type == "text/plain" and not _takes(part, _codec(part, body), wording.words, eight_bit):
+        text = _strictly(decoded(part, body), part.charset) if part.encoding in _ENCODINGS else None
+        if text is not None:
             return Wanted(part, text.encode(), "utf-8")
     if part.encoding == "base64" and not _CLEAN_BASE64.fullmatch(body, part.start, part.end):
-        return Wanted(part, octets, "")
+        return Wanted(part, decoded(part, body), "")
     return None
 
 
@@ -84,13 +86,12 @@ def _splice(part: Part, body: bytes, wording: Wording, eight_bit: bool) -> Splic
     """The piece for one part; None when it can't take the line."""
     if part.start == part.end == part.head_start and part.number != "1":
         return None
-    octets = decoded(part, body)
-    text = Text(part, body, octets, _codec(part, octets))
+    target = Target(part, body, _codec(part, body))
     if part.type == "text/html":
-        fits = _takes(part, octets, wording.markup_before + wording.markup_after, eight_bit, lines=True)
-        return in_markup(text, wording.markup_before, wording.markup_after) if fits else None
-    words = next((said for said in _said(wording) if _takes(part, octets, said, eight_bit)), None)
-    return after_text(text, words) if words is not None else None
+        fits = _takes(part, target.codec, wording.markup_before + wording.markup_after, eight_bit, lines=True)
+        return in_markup(target, wording.markup_before, wording.markup_after) if fits else None
+    words = next((said for said in _said(wording) if _takes(part, target.codec, said, eight_bit)), None)
+    return after_text(target, words) if words is not None else None
 
 
 def _said(wording: Wording) -> tuple[str, str]:
@@ -98,9 +99,8 @@ def _said(wording: Wording) -> tuple[str, str]:
     return wording.words, plain(wording.words)
 
 
-def _takes(part: Part, octets: bytes, words: str, eight_bit: bool, *, lines: bool = False) -> bool:
-    """Whether `words` can be written in the part's charset and encoding; `lines`: they are short lines already."""
-    name = _codec(part, octets)
+def _takes(part: Part, name: str, words: str, eight_bit: bool, *, lines: bool = False) -> bool:
+    """Whether `words` can be written with the codec and the part's encoding; `lines`: they are short lines already."""
     try:
         written = words.encode(name)
     except (UnicodeError, ValueError):
@@ -114,11 +114,12 @@ def _takes(part: Part, octets: bytes, words: str, eight_bit: bool, *, lines: boo
     return part.encoding == "quoted-printable" or (short and seven_bit)
 
 
-def _codec(part: Part, octets: bytes) -> str:
+def _codec(part: Part, body: bytes) -> str:
     """The codec to write with: that of the part's charset, ASCII without one, the byte order as it is in the part."""
     name = charsets.codec(part.charset) or "ascii"
     if name not in ("utf-16", "utf-32"):
         return name
+    octets = decode(body[part.start : min(part.end, part.start + _SAMPLE)], part.encoding)
     marks = {"utf-16": (b"\xff\xfe", b"\xfe\xff"), "utf-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff")}[name]
     if octets.startswith(marks[0]):
         return f"{name}-le"

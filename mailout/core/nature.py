@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .displayed import texts
-from .mime import Part, decoded
-from .transfer import decode
+from .mime import Part
+from .transfer import decode, pieces, windows
 
 _PKCS7 = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
@@ -25,6 +25,7 @@ _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
 _SIGNED_OID = bytes.fromhex("2a864886f70d010702")
 _ENCRYPTED_OIDS = (bytes.fromhex("2a864886f70d010703"), bytes.fromhex("2a864886f70d0109100117"))
 _CMS_HEAD = 64
+_OVERLAP = 2048
 
 _ARMOUR = re.compile(rb"^-----BEGIN PGP (SIGNED )?MESSAGE-----[ \t]*\r?$", re.MULTILINE)
 
@@ -67,10 +68,10 @@ def nature(root: Part, body: bytes) -> Nature:
         signed, encrypted = signed or "signed" in signs, encrypted or "encrypted" in signs
         winmail = winmail or part.type in _TNEF or part.filename.lower() == "winmail.dat"
     for part in texts(root):
-        octets = decoded(part, body)
-        for found in _ARMOUR.finditer(octets):
-            signed, encrypted = signed or bool(found[1]), encrypted or not found[1]
-        links += [link[0].decode("latin-1") for link in _PRIVATE.finditer(octets)]
+        for octets in windows(pieces(memoryview(body)[part.start : part.end], part.encoding), _OVERLAP):
+            for found in _ARMOUR.finditer(octets):
+                signed, encrypted = signed or bool(found[1]), encrypted or not found[1]
+            links += [link[0].decode("latin-1") for link in _PRIVATE.finditer(octets)]
     return Nature(signed, encrypted, winmail, tuple(dict.fromkeys(links)))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from .displayed import is_attachment
@@ -94,16 +94,18 @@ def content_digest(part: Part, body: bytes) -> tuple[str, int]:
     return digest(pieces(memoryview(body)[part.start : part.end], part.encoding))
 
 
-def sealed(before: tuple[Part, bytes], after: tuple[Part, bytes], lined: dict[str, bytes], why: dict[str, str]) -> Seal:
+def sealed(
+    before: tuple[Part, bytes], after: tuple[Part, bytes], lined: dict[str, Iterator[bytes]], why: dict[str, str]
+) -> Seal:
     """The seal of a letter: its root and body before and after.
 
-    `lined` has the decoded content, by the part's number, of what got the line; `why` what was written anew for it.
+    `lined` has the decoded content, in pieces, of what got the line, by the part's number; `why` what was written anew.
     """
     parts = []
     for was, becomes in zip(leaves(before[0]), leaves(after[0]), strict=True):
         old, size = content_digest(was, before[1])
         line = lined.get(becomes.number)
-        new = digest([line])[0] if line is not None else content_digest(becomes, after[1])[0]
+        new = digest(line)[0] if line is not None else content_digest(becomes, after[1])[0]
         displayed = was.type in ("text/plain", "text/html") and not is_attachment(was, before[0])
         one, several = nouns(was)
         reasons = (why.get(was.number, ""), WITH_LINE if line is not None else "")

@@ -8,9 +8,11 @@ Fails    never: what is no base64 is passed over, what is no escape stands for i
 from __future__ import annotations
 
 import binascii
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+ENCODED = ("quoted-printable", "base64")
 PIECE = 1 << 20
 LINE = 76
 
@@ -22,11 +24,17 @@ _BLANK_ENDS = re.compile(rb"(?<![ \t])[ \t]++(?=\r\n|\Z)")
 
 def decode(content: bytes, encoding: str) -> bytes:
     """The octets that `content` stands for; an encoding that we don't know is none (so programs show it)."""
-    if encoding == "base64":
-        return b"".join(_base64(content))
-    if encoding == "quoted-printable":
-        return quoted_printable_decoded(content)
-    return content
+    if encoding not in ENCODED:
+        return content
+    return joined(pieces(memoryview(content), encoding))
+
+
+def joined(octets: Iterable[bytes | memoryview]) -> bytes:
+    """Pieces as one; it is never in memory twice."""
+    whole = io.BytesIO()
+    for piece in octets:
+        whole.write(piece)
+    return whole.getvalue()
 
 
 def pieces(content: memoryview, encoding: str) -> Iterator[bytes]:
@@ -45,7 +53,16 @@ def pieces(content: memoryview, encoding: str) -> Iterator[bytes]:
         at += len(piece)
 
 
-def _base64(content: bytes | memoryview) -> Iterator[bytes]:
+def windows(octets: Iterable[bytes], overlap: int) -> Iterator[bytes]:
+    """Each piece with the end of the one before it, so that nothing that is looked for hides where they meet."""
+    tail = b""
+    for piece in octets:
+        window = tail + piece
+        yield window
+        tail = window[-overlap:]
+
+
+def _base64(content: memoryview) -> Iterator[bytes]:
     """Base64 in pieces. Padding in the middle ends a group, and what follows is read on."""
     left = b""
     for at in range(0, len(content), PIECE):
@@ -80,13 +97,29 @@ def base64_lines(octets: bytes) -> bytes:
     return b"\r\n".join(letters[at : at + LINE] for at in range(0, len(letters), LINE)) + b"\r\n"
 
 
+def base64_pieces(octets: bytes) -> Iterator[bytes]:
+    """The same, a stretch at a time."""
+    step = LINE // 4 * 3 * 4096
+    for at in range(0, len(octets), step):
+        yield base64_lines(octets[at : at + step])
+
+
 def quoted_printable(octets: bytes) -> bytes:
     """`octets` in quoted-printable, CRLF as line ends and every other control character escaped; no line over 76.
 
     It decodes to the same octets, in whichever reader: a blank before a line end is escaped.
     """
-    lines = octets.split(b"\r\n")
-    return b"\r\n".join(_quoted_line(line) for line in lines)
+    return b"\r\n".join(map(_quoted_line, octets.split(b"\r\n")))
+
+
+def quoted_printable_pieces(octets: bytes) -> Iterator[bytes]:
+    """The same, a stretch at a time."""
+    at = 0
+    while at < len(octets):
+        cut = octets.find(b"\r\n", at + PIECE)
+        stop = cut + 2 if cut >= 0 else len(octets)
+        yield quoted_printable(octets[at:stop])
+        at = stop
 
 
 def _quoted_line(line: bytes) -> bytes:
