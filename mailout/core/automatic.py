@@ -35,7 +35,7 @@ _REPLIES = {"auto_reply", "auto-reply", "autoreply", "auto_submitted"}
 
 _MACHINE = one_of(r"""
     (?:mailer|mail|maild?)-?(?:daemon|deamon|delivery).*|(?:post|poost)[-_.]?master.*|m?daemon|mdaemon|uucp
-    (?:smtp|mail|mta)[-_.]?(?:system|admin|administrator|gateway|server|error)s?
+    (?:smtp|mail|mta)[-_.]?(?:system|service|admin|administrator|gateway|server|error)s?
 """)
 _NOBODY = one_of(r"""
     (?:no|non|not|do-?not|dont|never|keine?|pas-de)[-_.]?(?:reply|replies|response|antwort|reponse)(?:[-_.+].*)?

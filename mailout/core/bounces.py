@@ -35,9 +35,10 @@ _DELAY = one_of(
     r"""
     this is (?:just )?a warning|warning (?:message )?only|advisory-only|(?:has|have|was|is|been) delayed|delayed mail
     will (?:be retried|retry|continue|keep)|still (?:being|trying|be retried|retrying)|(?:has|have|could) not yet been
-    not yet (?:been )?delivered|delivery attempts will|do not need to re-?send|keep trying|no action is required
-    been postponed|verz[öo]gert|weiter(?:e|hin)? .{0,40}versuch|noch nicht zugestellt|vor[üu]bergehendes problem
-    retard[ée]e?\b|diff[ée]r[ée]e?\b|nouvelle tentative|retrasad|aplazad|demorad|seguir[áa] intentando
+    not yet (?:been )?delivered|(?<!further )delivery attempts will|do not need to re-?send|keep trying
+    no action is required|been postponed|verz[öo]gert|weiter(?:e|hin)? .{0,40}versuch|noch nicht zugestellt
+    vor[üu]bergehendes problem|retard[ée]e?\b|diff[ée]r[ée]e?\b|nouvelle tentative|retrasad
+    aplazad|demorad|seguir[áa] intentando
     ritardat|in ritardo|atrasad|vertraagd|f[öo]rsenad|forsinket|opóźnion|задерж|отложен|遅延|遅れ|再送(?:を|し)
     延迟|延遲|推迟|지연
     """,
@@ -45,7 +46,8 @@ _DELAY = one_of(
 )
 _FAILURE = one_of(
     r"""
-    undeliver|(?:not|n['’]t|unable to|cannot|never) (?:be )?(?:deliver|relay|reach|sen[dt])
+    undeliver|(?:not|n['’]t|unable to|cannot|never) (?:able to |be |been ){0,2}(?:deliver|relay|reach|sen[dt])
+    delivery (?:problem|error)|(?:had|encountered) .{0,20}problems|invalid final delivery|error description
     deliver\w* .{0,40}(?:fail|abort)
     fail(?:ed|ure)|returned (?:mail|to sender)|permanent|fatal error|did(?: not|n['’]t) (?:reach|receive)|given up
     rejected|no such user|(?:user|recipient|address|mailbox|host) .{0,20}(?:unknown|not found|invalid|unavailable|full)
@@ -109,6 +111,11 @@ def without_address(letter: Letter, opened: Opened) -> Told:
     said = "\n\n".join(opened.said)
     action = Action.DELAYED if says_delay(f"{letter.subject}\n{said}") else Action.FAILED
     return _told("", action, said, ())
+
+
+def has_known_form(letter: Letter, opened: Opened) -> bool:
+    """Whether flufl.bounce knows the form of the letter."""
+    return bool(_by_flufl(letter, opened))
 
 
 def says_failure(text: str) -> bool:

@@ -22,6 +22,7 @@ _SUBJECT = one_of(
     fail(?:ed|ure)? (?:mail|notice|deliver)|returned? (?:mail|to sender)|(?:e-?mail|system|smtp) error|non.?deliver
     not (?:be )?(?:been )?(?:delivered|sent|deliverable)|message (?:status|delayed|not)|mail (?:status|delayed|failure)
     bounced?\b|warning: (?:message|could not|mail)|delayed mail|postmaster notify|user unknown|unknown user|rejected
+    (?:message|mail) .{0,20}(?:blocked|refused)
     unzustell|zustell|übermittl|nicht (?:zugestellt|gesendet)|non (?:remis|d[ée]livr|recapitat|consegnat)|[ée]chec
     retour de|devuelto|devoluci|fallo|error (?:de|en)|falha|mancata|impossibile|onbestelbaar|niet (?:be|af)|oleverer
     leverans|kunde inte|niedostarcz|zwrot|недостав|не доставл|возврат|配信|不達|エラー|退信|失败|失敗|投递|반송
@@ -70,7 +71,9 @@ def is_bounce(letter: Letter, opened: Opened, *, to_return_path: bool) -> bool:
         return _refuses(opened) or not answers
     if subject and not answers:
         return to_return_path or _refuses(opened) or any(piece.returned for piece in opened.pieces)
-    return (null or (to_return_path and not answers)) and _quotes_reply(said)
+    if null or answers or not to_return_path:
+        return null and _quotes_reply(said)
+    return _quotes_reply(said) or (bounces.has_known_form(letter, opened) and not is_challenge(letter, opened))
 
 
 def is_success(letter: Letter, opened: Opened) -> bool:

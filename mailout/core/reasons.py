@@ -11,12 +11,14 @@ import re
 
 LINES_MOST = 2000
 SECTION_MOST = 60
+HEADING_MOST = 60
 
 _REPLY = re.compile(r"(?<![\d.])[45]\d\d[ -](?=[#<(\"'A-Za-z45-])|#?(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])")
 _RULES = ("---", "===", "***", "<<<", ">>>", "...", "###")
+_FIELD = re.compile(r"(?i)(?:from|to|cc|subject|date|sent(?: date)?|message-id|size[^:]*|mail from|rcpt to)\s*:")
 _SAYS_NOTHING = re.compile(r"(?i)(?:hi|hello|dear|sorry)?[^a-zа-я一-龥ぁ-んァ-ン]*$")
 _TELLING = re.compile(
-    r"(?i)because|reason|error|fail|not |n't|unable|refus|reject|denied|unknown|invalid|expired|full|exceed"
+    r"(?i)because|reason|error|fail|not |n't|unable|refus|reject|block|denied|unknown|invalid|expired|full|exceed"
 )
 
 
@@ -31,7 +33,8 @@ def reason_for(address: str, said: str, all_of_them: tuple[str, ...] = ()) -> st
         return _reply_in(lines) or _sentence_in(lines)
     others = tuple(other.lower() for other in all_of_them if other.lower() != address.lower())
     section = _section(lines, at, others)
-    behind = [_behind(section[0], named), *section[1:]]
+    within = named != address.lower() and not section[0].lower().lstrip(" \t<\"'").startswith(named)
+    behind = [section[0] if within else _behind(section[0], named), *section[1:]]
     found = _reply_in(behind) or _reply_in(section[:1])
     found = found or ("" if others else _reply_in(lines))
     found = found or _sentence_in(behind[:1], behind) or _sentence_in(behind)
@@ -93,9 +96,11 @@ def _sentence_before(lines: list[str]) -> str:
 
 
 def _is_heading(line: str) -> bool:
-    """Whether a line says nothing by itself: empty, a rule, an address alone, words that end in a colon."""
+    """Whether a line says nothing by itself: empty, a rule, a header field, words that end in a colon."""
     bare = line.strip()
-    return len(bare) < 4 or bare.startswith(_RULES) or bare.endswith((":", "：")) or bool(_SAYS_NOTHING.match(bare))
+    field = _FIELD.match(bare) or _SAYS_NOTHING.match(bare)
+    heading = bare.endswith((":", "：")) and len(bare) < HEADING_MOST
+    return len(bare) < 4 or bare.startswith(_RULES) or heading or field is not None
 
 
 def _paragraph(lines: list[str]) -> list[str]:

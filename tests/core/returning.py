@@ -453,6 +453,54 @@ For the following reason:
 
 Mail size limit exceeded.
 """, cause="too-large"),
+    Kind("no further attempts", "From: <MAILER-DAEMON@a.test>\nSubject: Message delivery has failed", """\
+Unable to deliver message to: <jo@a.test>
+Delivery failed for the following reason:
+Server mx.a.test[192.0.2.1] failed with: 550 <jo@a.test> No such user here
+
+This has been a permanent failure.  No further delivery attempts will be made.
+"""),
+    Kind("a telephone company", "From: post_master@a.test\nSubject: Undeliverable Message", """\
+Error: No valid recipients for this MM
+
+Message details:
+ To: jo@a.test
+ From: jane@mail.test
+"""),
+    Kind("another Japanese carrier", DAEMON + "Subject: Mail System Error - Returned Mail", """\
+Your mail sent on: Wed, 25 Nov 2026 12:00:00 +0900
+    Could not be delivered to: <jo@a.test>
+
+As their mailbox is full.
+""", cause="full"),
+    Kind("with rules", "From: Mail Delivery System <system@a.test>\nReturn-Path: <>\nSubject: Delivery status",
+         """\
+============================================================================
+  This is an automatically generated delivery status notification
+============================================================================
+
+Delivery to the following recipients failed permanently:
+
+*          jo@a.test
+
+============================================================================
+Technical details:
+
+RoutingFailed: Mailbox unknown
+"""),
+    Kind("Russian, with a reply", "From: mailer-daemon@a.test\nReturn-Path: <>\nSubject: Undelivered Mail", """\
+К сожалению, мы вынуждены сообщить Вам о том, что Ваше письмо не может
+быть отправлено одному или нескольким адресатам.
+
+<jo@a.test>: host mx.a.test[192.0.2.1] said: 550 5.1.1 <jo@a.test>... User
+    unknown (in reply to RCPT TO command)
+"""),
+    Kind("blocked", "From: Filter <noreply@a.test>\nReturn-Path: <>\nSubject: Message you sent blocked", """\
+Your message to: jo@a.test
+was blocked by our Spam Firewall. The email you sent with the following subject has NOT BEEN DELIVERED:
+
+Subject: Spring news
+""", cause="content"),
     Kind("SES", "From: AWS Notifications <no-reply@sns.test>\nSubject: AWS Notification Message", """\
 {"notificationType":"Bounce","bounce":{"bounceType":"Permanent","bounceSubType":"General","bouncedRecipients":
 [{"emailAddress":"jo@a.test","action":"failed","status":"5.1.1","diagnosticCode":"smtp; 550 5.1.1 user unknown"}]}}

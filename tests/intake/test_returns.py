@@ -314,7 +314,8 @@ def test_an_addresss_own_fault_suppresses_at_once(sent: Sent, status: str, words
     ("status", "words"),
     [("5.7.1", "550 5.7.1 Message rejected as spam"), ("5.3.4", "552 5.3.4 Message too large"),
      ("5.7.26", "550 5.7.26 Unauthenticated mail: DMARC"), ("5.0.0", "550 blocked by a list"),
-     ("5.4.7", "expired"), ("4.4.7", "connection timed out"), ("5.6.1", "media not supported"), FULL, ("5.1.1", "550 5.1.1 SPF check failed")],
+     ("5.4.7", "expired"), ("4.4.7", "connection timed out"), ("5.6.1", "media not supported"), FULL,
+     ("5.1.1", "550 5.1.1 SPF check failed")],
 )  # fmt: skip
 def test_the_letters_fault_or_a_policy_or_a_full_mailbox_does_not(sent: Sent, status: str, words: str) -> None:
     row = sent.mailout(["jo@a.test"])
