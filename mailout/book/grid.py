@@ -55,6 +55,7 @@ class Page:
 
 def search(wanted: Search, size: int = SIZE) -> Page:
     """The page of customers that are looked for; raises Fault for a place, state or sort that there is not."""
+    _order(wanted.sort)
     total = count(wanted)
     pages = max(1, -(-total // size))
     page = min(max(1, wanted.page), pages)

@@ -8,7 +8,6 @@ Commits  leaves that to the caller
 
 from __future__ import annotations
 
-import string
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,7 +41,7 @@ __all__ = [
 NOBODY, EVERYONE = "nobody", "everyone"
 NAME_MOST, DESCRIPTION_MOST, WORDING_MOST = 100, 500, 500
 #: What the wording of an unsubscribe line may hold besides words.
-PLACEHOLDERS = frozenset({"organisation", "address"})
+PLACEHOLDERS = ("organisation", "address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +217,9 @@ def _check_free(name: str, list_id: int | None) -> None:
 def _wording(wording: str) -> str:
     """The wording of an unsubscribe line on one line; raises Fault when it can't be filled in."""
     kept = clean(wording, "The wording of the unsubscribe line", WORDING_MOST)
-    try:
-        fields = {name for _, name, *_ in string.Formatter().parse(kept) if name is not None}
-    except ValueError:
-        fields = {"{"}
-    if not fields <= PLACEHOLDERS:
+    rest = kept
+    for name in PLACEHOLDERS:
+        rest = rest.replace(f"{{{name}}}", "")
+    if "{" in rest or "}" in rest:
         raise Fault("The wording may hold {organisation} and {address} in braces, and no other braces.")
     return kept

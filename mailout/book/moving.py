@@ -59,7 +59,7 @@ def move(ids: Select[int], wanted: Move) -> int:
 
 def undo(mark: str, *, actor: Actor, now: datetime) -> int:
     """Put back every place that the change with this mark changed and nobody changed since. Returns how many."""
-    undone = f"undo {mark}"
+    undone = new_mark()
     columns = (PlaceChange.list_id, PlaceChange.customer_id, PlaceChange.became, PlaceChange.was)
     more = (_time(now), literal(actor.user_id), literal(UNDO), true(), literal(undone))
     rows = select(*columns, *more).where(PlaceChange.mark == mark, ~_changed_since())

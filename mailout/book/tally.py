@@ -91,7 +91,11 @@ def tallies(list_ids: Collection[int] | None = None) -> dict[int, Tally]:
     editions = dict(iter(db.session.execute(query)))
     kept, suppression, everyone = _kept(), _setting(_SUPPRESSION), customers_here()
     places = {one: kept.places.get(one) for one in editions}
-    stale = {one: word for one, word in editions.items() if (found := places[one]) is None or found.edition != word}
+    stale = {
+        one: word
+        for one, word in editions.items()
+        if not word or (found := places[one]) is None or found.edition != word
+    }
     counted = _count_places(stale) if stale else {}
     kept.places.update(counted)
     both = {one: f"{word} {suppression}" for one, word in editions.items()}
