@@ -12,6 +12,7 @@ too, but never suppressed for it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -25,6 +26,9 @@ from ..core.triage import Answer, AutoReply, Bounced, Complaint, Leaves, Other, 
 from ..models import Letter, Mailout, Recipient, Reply, changed, db
 from ..outbox import notify
 from . import blame
+
+# it logs every exception of its detectors before it raises it; `core.bounces` expects them
+logging.getLogger("flufl.bounce").disabled = True
 
 #: The stages of replies that came by mail, not on the wire.
 BOUNCE, COMPLAINT = "bounce", "complaint"
