@@ -80,7 +80,8 @@ def _nobodys() -> str:
 def _words(text: str) -> set[str]:
     """A text and its parts, those long enough to be taken for a password."""
     whole = text.casefold().strip()
-    parts = {whole, whole.partition("@")[0], whole.replace(" ", ""), whole.partition("@")[2].partition(".")[0]}
+    local, _, domain = whole.partition("@")
+    parts = {whole, local, domain.partition(".")[0], whole.replace(" ", ""), *whole.split()}
     return {part for part in parts if len(part) >= 4}
 
 

@@ -121,8 +121,9 @@ def include(email: str, name: str, reason: str) -> None:
 @tidy
 def exclude(email: str, name: str) -> None:
     """Exclude EMAIL from a list."""
-    _set_place(email, name, Place.EXCLUDED, "")
-    click.echo(f"{email} is excluded from {lists.by_name(name).name}.")
+    place = _set_place(email, name, Place.EXCLUDED, "")
+    stays = "left themselves, and stays out of" if place is Place.UNSUBSCRIBED else "is excluded from"
+    click.echo(f"{email} {stays} {lists.by_name(name).name}.")
 
 
 @group.command()
@@ -160,8 +161,8 @@ def delete(email: str) -> None:
     click.echo(f"{email.strip()} is deleted.")
 
 
-def _set_place(email: str, name: str, place: Place, reason: str) -> None:
-    """Put a customer into a place; with a reason even one who left by themselves."""
+def _set_place(email: str, name: str, place: Place, reason: str) -> Place:
+    """Put a customer into a place, with a reason even one who left by themselves; returns where they stand."""
     row, target = customers.by_email(email), lists.by_name(name)
     left = places.place_of(row.id, target.id) is Place.UNSUBSCRIBED
     if left and place is Place.INCLUDED and not reason:
@@ -171,6 +172,7 @@ def _set_place(email: str, name: str, place: Place, reason: str) -> None:
     else:
         places.set_place(row.id, target.id, place, how=HOW, actor=COMMAND, now=now())
     db.session.commit()
+    return places.place_of(row.id, target.id)
 
 
 def _read(file: str) -> tuple[bytes, str]:
