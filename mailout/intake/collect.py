@@ -233,22 +233,33 @@ def adopt(settings: Settings, now: Callable[[], datetime], actor: Actor = COMMAN
 
     Raises Fault when the mailbox can't be looked into.
     """
+    server = adoption.server(settings)
+    try:
+        letters = count(settings, now)
+    except MailboxUnavailable as error:
+        raise Fault(f"The mailbox was not confirmed, for it can't be read: {error.words}") from error
+    adoption.confirm(server, letters, now())
+    note(actor, "mailbox.adopt", f"{server.username} at {server.host}", f"{letters} letters in it", now())
+    db.session.commit()
+    pulse.well(pulse.MAILBOX, now())
+    return letters
+
+
+def count(settings: Settings, now: Callable[[], datetime]) -> int:
+    """How many letters are in the mailbox; nothing is read or removed. Never beside another session of ours.
+
+    Raises Fault when another process is reading it, and MailboxUnavailable.
+    """
     server, turn = adoption.server(settings), Turn(now)
     if not turn.take(wait=True):
         raise Fault("The mailbox is being read at this moment. Try again in a minute.")
     try:
         with Pop3Mailbox.open(server, SESSION_DEADLINE_SECONDS, turn.keep) as mailbox:
-            count = len(mailbox.listing())
+            letters = len(mailbox.listing())
             mailbox.close()
-    except MailboxUnavailable as error:
-        raise Fault(f"The mailbox was not confirmed, for it can't be read: {error.words}") from error
     finally:
         turn.give_back()
-    adoption.confirm(server, count, now())
-    note(actor, "mailbox.adopt", f"{server.username} at {server.host}", f"{count} letters in it", now())
-    db.session.commit()
-    pulse.well(pulse.MAILBOX, now())
-    return count
+    return letters
 
 
 def standing(settings: Settings) -> adoption.Standing:
