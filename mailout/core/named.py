@@ -25,6 +25,7 @@ PLACES = words(
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)|<[^<>]*>|[,;]|[^"(<,;]+|.', re.DOTALL)
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)", re.DOTALL)
 _FOR = re.compile(r"\bfor\s+(<[^<>]*>|[^\s<>;]+)", re.IGNORECASE)
+_TAG = re.compile(r"(?:prvs|btv1)=+[0-9a-z]+=+(?=.)", re.IGNORECASE)
 _BLANKS = re.compile(r"\s+")
 
 
@@ -77,9 +78,8 @@ def _forms(text: str) -> Iterator[str]:
     plain = re.sub(r"%40", "@", plain.replace("\\", ""))
     if "@" not in plain:
         return
-    plain = plain.rpartition(":")[2].partition("?")[0].strip(" \t<>\"'").replace('"', "").rstrip(".")
-    pieces = _BLANKS.split(plain)
-    yield " ".join(pieces)
-    if len(pieces) > 1:
-        yield "".join(pieces)
-        yield from (piece for piece in pieces if "@" in piece)
+    plain = plain.rstrip(": ").rpartition(":")[2].partition("?")[0].strip(" \t<>\"'").replace('"', "").rstrip(".")
+    # a relay may tag the envelope sender that a bounce then comes back to (BATV)
+    pieces = _BLANKS.split(_TAG.sub("", plain))
+    whole = (" ".join(pieces), "".join(pieces)) if len(pieces) > 1 else ()
+    yield from (form for form in (*whole, *pieces) if "@" in form)

@@ -129,6 +129,14 @@ def test_a_key_that_is_not_addressed_does_not_count(raw: bytes) -> None:
     assert keys(raw) == set()
 
 
+def test_a_return_path_that_a_relay_has_tagged_is_known() -> None:
+    address = OWN.return_path(own.bounce_token(SECRET, 12))
+
+    said = [OWN.read(one, SECRET) for one in read(letter(f"To: <prvs=1234abcdef={address}>")).named]
+
+    assert Said(What.BOUNCE, numbers=(12,)) in said
+
+
 def test_all_that_our_addresses_say_is_found() -> None:
     token = own.bounce_token(SECRET, 12)
     raw = letter(f"To: {OWN.return_path(token)}", f"Cc: {ADDRESS}, mailout@mail.test, stranger@other.test")
