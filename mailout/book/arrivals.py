@@ -24,6 +24,8 @@ from ..current import settings
 from ..models import Customer, Import, ImportRow, changed, db
 
 BIT = 250
+#: Seconds that the database is left to others after a bit of work, at most.
+LEAVE_MOST = 0.05
 _LOCK = "import.lock"
 
 
@@ -75,7 +77,7 @@ def politely() -> Iterator[None]:
     """
     begun = time.monotonic()
     yield
-    time.sleep(min(0.5, (time.monotonic() - begun) / 2))
+    time.sleep(min(LEAVE_MOST, (time.monotonic() - begun) / 2))
 
 
 def _under_way() -> Select[int]:
