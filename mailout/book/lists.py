@@ -13,6 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.fault import Fault
 from ..journal import Actor, note
@@ -171,14 +172,18 @@ def restore(list_id: int, *, actor: Actor, now: datetime) -> bool:
 
 def movement(list_id: int, since: datetime) -> Movement:
     """Who came into the list and who went since then; a place that changed twice counts twice."""
-    query = (
-        select(PlaceChange.became, func.count())
-        .where(PlaceChange.list_id == list_id, PlaceChange.at >= since, PlaceChange.was != PlaceChange.became)
-        .where((PlaceChange.became != Place.EXCLUDED) | (PlaceChange.was == Place.INCLUDED))
-        .group_by(PlaceChange.became)
+    excluded = _count_changes(list_id, Place.EXCLUDED, since, PlaceChange.was == Place.INCLUDED.value)
+    joined, left = (
+        _count_changes(list_id, place, since, PlaceChange.was != place.value)
+        for place in (Place.INCLUDED, Place.UNSUBSCRIBED)
     )
-    numbers = dict(iter(db.session.execute(query)))
-    return Movement(*(numbers.get(place, 0) for place in (Place.INCLUDED, Place.EXCLUDED, Place.UNSUBSCRIBED)))
+    return Movement(joined, excluded, left)
+
+
+def _count_changes(list_id: int, became: Place, since: datetime, was: ColumnElement[bool]) -> int:
+    """How many changes into one place there were, by a walk over an index that holds all of it."""
+    here = (PlaceChange.list_id == list_id) & (PlaceChange.became == became.value) & (PlaceChange.at >= since)
+    return db.session.scalar(select(func.count()).select_from(PlaceChange).where(here, was)) or 0
 
 
 def _fill(list_id: int, starts_with: str | int, actor: Actor, now: datetime) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from ..models import Customer, ListPlace, Place, PlaceChange, User, db
 
@@ -53,9 +54,10 @@ def latest(customer_id: int) -> dict[int, Change]:
 
 def leavers(list_id: int, most: int) -> list[Leaver]:
     """Who left the list by themselves and is out of it now; the last ones first, `most` at most."""
-    left = (ListPlace.list_id == list_id) & (ListPlace.place == Place.UNSUBSCRIBED)
-    query = select(Customer, ListPlace.changed_at).join(ListPlace, ListPlace.customer_id == Customer.id).where(left)
-    rows = db.session.execute(query.order_by(ListPlace.changed_at.desc()).limit(most)).all()
+    here, out = aliased(ListPlace), (ListPlace.list_id == list_id) & (ListPlace.place == Place.UNSUBSCRIBED)
+    left = here.customer_id.in_(select(ListPlace.customer_id).where(out)) & (here.list_id == list_id)
+    query = select(Customer, here.changed_at).join(here, here.customer_id == Customer.id).where(left)
+    rows = db.session.execute(query.order_by(here.changed_at.desc()).limit(most)).all()
     how = _how([customer.id for customer, _ in rows], list_id)
     return [Leaver(row.id, row.name, row.email, at, how.get(row.id, "")) for row, at in rows]
 

@@ -131,7 +131,11 @@ class PlaceChange(Base):
     """
 
     __tablename__ = "place_change"
-    __table_args__ = (Index(None, "customer_id", "id"), Index(None, "list_id", "at"), Index(None, "mark"))
+    __table_args__ = (
+        Index(None, "customer_id", "id"),
+        Index(None, "list_id", "became", "at", "was"),
+        Index(None, "mark"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     list_id: Mapped[int] = mapped_column(ForeignKey("list.id", ondelete="CASCADE"))
@@ -158,7 +162,7 @@ class Forgotten(Base):
 
 
 class Import(Base):
-    """A file of customers: staged, applied at one moment, undone. `edition` is the address book it was compared with."""
+    """A file of customers: staged, applied at one moment, undone. `edition` is the book that it was compared with."""
 
     __tablename__ = "import"
 

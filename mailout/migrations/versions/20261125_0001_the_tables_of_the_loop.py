@@ -421,7 +421,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("place_change", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_place_change_customer_id_id"), ["customer_id", "id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_place_change_list_id_at"), ["list_id", "at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_place_change_list_id_became_at_was"), ["list_id", "became", "at", "was"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_place_change_mark"), ["mark"], unique=False)
 
     op.create_table(
@@ -504,7 +506,7 @@ def downgrade() -> None:
     op.drop_table("recipient")
     with op.batch_alter_table("place_change", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_place_change_mark"))
-        batch_op.drop_index(batch_op.f("ix_place_change_list_id_at"))
+        batch_op.drop_index(batch_op.f("ix_place_change_list_id_became_at_was"))
         batch_op.drop_index(batch_op.f("ix_place_change_customer_id_id"))
 
     op.drop_table("place_change")
