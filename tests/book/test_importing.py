@@ -255,7 +255,7 @@ def test_a_name_that_was_edited_since_the_dry_run_is_not_written_over_by_an_empt
     assert everyone() == {"jo@example.org": ("Joanna", "Smith", {"pet": "cat"})}
 
 
-def test_an_import_that_breaks_off_leaves_nothing_behind(by, monkeypatch):
+def test_an_import_that_breaks_off_leaves_nothing_behind(by):
     planned = importing.plan(FILE, "customers.csv", **by)
 
     def stop(done, total):
