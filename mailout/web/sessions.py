@@ -88,6 +88,8 @@ def _touch() -> None:
     """Keep the session alive, and note that its user was here."""
     if request.endpoint in POLLS or request.endpoint == "static" or not asking.signed_in():
         return
+    if asking.now() - current_row().seen_at < sessions.TOUCH:
+        return  # most requests: no page waits for the right to write
     if sessions.touch(secret(), asking.now()):
         changed(update(User).where(User.id == asking.who().id).values(last_seen_at=asking.now()))
     db.session.commit()

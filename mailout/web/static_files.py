@@ -10,12 +10,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
@@ -41,10 +42,18 @@ def serve(app: Flask, folder: Path) -> None:
 
     def versioned(endpoint: str, values: dict[str, Any]) -> None:
         if endpoint == "static" and "filename" in values:
-            values["v"] = _find(folder, values["filename"]).version
+            values["v"] = _version(folder, values["filename"], int(time.monotonic()))
 
     app.add_url_rule("/static/<path:filename>", "static", static)
     app.url_defaults(versioned)
+    app.jinja_env.globals["sprite"] = _sprite
+
+
+def _sprite() -> str:
+    """The address of the icons: a page asks for it some dozens of times."""
+    if "sprite" not in g:
+        g.sprite = url_for("static", filename="icons.svg")
+    return str(g.sprite)
 
 
 def _answer(file: File) -> Response:
@@ -69,6 +78,12 @@ def _find(folder: Path, filename: str) -> File:
     if path is None or not Path(path).is_file():
         raise NotFound()
     return _read(path, Path(path).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=200)
+def _version(folder: Path, filename: str, second: int) -> str:
+    """The version of a file, looked up on disk once a second at most."""
+    return _find(folder, filename).version
 
 
 @lru_cache(maxsize=200)
