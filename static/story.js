@@ -36,14 +36,20 @@
     }
   };
 
-  /* After a press whose button is gone the focus goes to the sheet's heading, not to nowhere. */
-  document.addEventListener("htmx:after:swap", (event) => {
+  /* Where the focus was stays where it was; when that is gone it goes to what is asked, or to the sheet's heading. */
+  let focused = null;
+  document.addEventListener("htmx:before:swap", () => {
+    const element = document.activeElement;
+    focused = panel()?.contains(element) ? element : null;
+  });
+  document.addEventListener("htmx:after:swap", () => {
     setClock();
     tick();
-    const pressed = event.detail?.ctx?.sourceElement?.hasAttribute?.("data-press");
-    if (pressed && (document.activeElement === document.body || !document.activeElement?.isConnected)) {
-      (document.querySelector("#sure .btn") ?? document.getElementById("sheet-title"))?.focus();
-    }
+    const was = focused;
+    focused = null;
+    if (!was || (document.activeElement !== document.body && document.activeElement?.isConnected)) return;
+    const again = was.isConnected ? was : was.id && document.getElementById(was.id);
+    (again || document.querySelector("#sure .btn") || document.getElementById("sheet-title"))?.focus();
   });
 
   /* A form that makes something is sent once, however often its button is pressed. */
