@@ -27,7 +27,7 @@ def group() -> None:
 @tidy
 def poll(as_json: bool) -> None:
     """Read the mailbox once, now, and handle what came."""
-    polled = collect.poll(settings(), now)
+    polled = collect.poll(settings(), now, at_once=True)
     for done in handle.handle_new(now):
         _print(done, as_json)
     doorbell.ring(doorbell.SEND)

@@ -52,19 +52,20 @@ class Watch:
         if not self._running.acquire(blocking=False):
             return
         try:
+            self._turn(first=True)
             while not self._stopping():
                 self._turn()
         finally:
             self._running.release()
 
-    def _turn(self) -> None:
-        """One look, and the wait after it."""
+    def _turn(self, *, first: bool = False) -> None:
+        """One look, and the wait after it; the first one does not wait for what an earlier worker waited for."""
         asked = self._wanted.is_set()
         self._wanted.clear()
         with self._app.app_context():
             began = self._now()
             try:
-                if asked or began >= self._due():
+                if first or asked or began >= self._due():
                     collect.poll(settings(), self._now)
                 if handle.handle_new(self._now, self._stopping):
                     doorbell.ring(doorbell.SEND)
