@@ -15,8 +15,7 @@ from .. import pulse
 from ..book import lists
 from ..core.phase import ENDED, Counts, Phase
 from ..models import Mailout, Pulse
-from ..outbox import progress
-from . import asking
+from . import asking, recent
 
 #: The worker says so every minute; after this long without a word something is wrong.
 WORKER_SILENT = timedelta(minutes=3)
@@ -88,7 +87,7 @@ class Glance:
 
 def look(mailout_id: int, asked: str = "") -> Glance:
     """The mail-out as it is now, for the user who asks; `asked` is what they are asked to confirm."""
-    seen = progress.overview(mailout_id, asking.now())
+    seen = recent.overview(mailout_id, asking.now())
     return Glance(
         row=seen.row,
         state=seen.state,

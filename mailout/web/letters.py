@@ -18,7 +18,7 @@ from ..core.phase import Counts, Phase
 from ..core.problem import Problem
 from ..models import Letter, LetterBytes, MailingList, Mailout, User, db
 from ..outbox import progress, sending
-from . import asking, story, words
+from . import asking, recent, story, words
 from .words import Word
 
 #: Few enough that their counts cost little at a hundred thousand recipients each.
@@ -122,7 +122,7 @@ def running() -> Running | None:
     open_ones = sending.open_now(asking.now()) if asking.signed_in() else []
     if not open_ones:
         return None
-    seen = progress.overview(open_ones[-1], asking.now())
+    seen = recent.overview(open_ones[-1], asking.now())
     goal = seen.counts.total - seen.counts.skipped
     return Running(
         row=seen.row,
