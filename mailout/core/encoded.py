@@ -19,7 +19,8 @@ _WORD = re.compile(r"=\?([^\s?]{1,60})\?([bBqQ])\?((?:(?!\?=|=\?[^=])[^\r\n])*)\
 _ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _Q_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
-_BEFORE, _AFTER = "=?utf-8?q?", "?="
+_BEGIN, _END = "=?utf-8?q?", "?="
+_AFTER_MOST = 30
 
 
 def readable(value: bytes, charset: str = "") -> str:
@@ -64,26 +65,28 @@ def _octets(encoding: str, payload: str) -> bytes:
     return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
 
 
-def encoded_words(text: str, *, always: bool = False) -> bytes:
+def encoded_words(text: str, *, after: int = 0, always: bool = False) -> bytes:
     """`text` as it may stand in an unstructured field or a phrase: ASCII as it is, else words on folded lines.
 
     Control characters are left out. ASCII that would be read as an encoded word is encoded too; with `always`, all is.
+    `after` is how many octets stand before it on its first line, which is held to 76 as well (RFC 2047 2).
     """
     text = charsets.tidy(text)
-    if text.isascii() and "=?" not in text and not always:
+    if not text or (text.isascii() and "=?" not in text and not always):
         return text.encode("ascii")
-    return b"\r\n ".join(_words(text))
+    return b"\r\n ".join(_words(text, min(after, _AFTER_MOST)))
 
 
-def _words(text: str) -> list[bytes]:
+def _words(text: str, after: int) -> list[bytes]:
     """`text` as encoded words of UTF-8, in whichever encoding is shorter."""
     q = [_q(character) for character in text]
     octets = len(text.encode())
     if sum(map(len, q)) <= octets * 4 // 3:
-        return [f"{_BEFORE}{piece}{_AFTER}".encode() for piece in _filled(q, WORD_MOST - 12)]
+        return [f"{_BEGIN}{piece}{_END}".encode() for piece in _filled(q, WORD_MOST - 12, after)]
     # 45 octets are 60 characters of base64, which is what a word has room for
-    encoded = [character.encode() for character in text]
-    return [b"=?utf-8?b?" + binascii.b2a_base64(piece, newline=False) + b"?=" for piece in _filled_octets(encoded, 45)]
+    encoded = [character.encode().decode("latin-1") for character in text]
+    filled = (piece.encode("latin-1") for piece in _filled(encoded, 45, -(-after * 3 // 4)))
+    return [b"=?utf-8?b?" + binascii.b2a_base64(piece, newline=False) + b"?=" for piece in filled]
 
 
 def _q(character: str) -> str:
@@ -94,17 +97,13 @@ def _q(character: str) -> str:
     return "".join(chr(octet) if octet in _Q_PLAIN else f"={octet:02X}" for octet in octets)
 
 
-def _filled(pieces: list[str], most: int) -> list[str]:
-    """`pieces` joined into texts of at most `most` characters, none cut in two."""
+def _filled(pieces: list[str], most: int, less: int) -> list[str]:
+    """`pieces` joined into texts of at most `most` characters, the first one of `less` fewer; none is cut in two."""
     texts, text = [], ""
+    room = most - less
     for piece in pieces:
-        if len(text) + len(piece) > most:
+        if len(text) + len(piece) > room:
             texts.append(text)
-            text = ""
+            text, room = "", most
         text += piece
     return [*texts, text]
-
-
-def _filled_octets(pieces: list[bytes], most: int) -> list[bytes]:
-    """The same for octets."""
-    return [text.encode("latin-1") for text in _filled([piece.decode("latin-1") for piece in pieces], most)]

@@ -111,7 +111,7 @@ def split(data: bytes, start: int, end: int) -> tuple[tuple[Field, ...], int]:
         if found is None or begin - start > HEAD_MOST:
             return tuple(fields), _body_start(data, begin, end, over=found is not None)
         if found[1]:
-            fields.append(_field(found[1], data[begin : min(stop, begin + HEAD_MOST)], found.end() - begin))
+            fields.append(_field(found[1], data[begin : min(stop, begin + HEAD_MOST + 1)], found.end() - begin))
     return tuple(fields), end
 
 
@@ -121,7 +121,8 @@ def _groups(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, re.Ma
     while at < end:
         group = _GROUP.match(data, at, end)
         assert group is not None, "a line is whatever stands up to CRLF"
-        name = _NAME.match(data, at, group.end())
+        empty = data.startswith(b"\r\n", at)
+        name = None if empty else _NAME.match(data, at, group.end())
         leading_fold = at == start and data[at : at + 1] in (b" ", b"\t")
         if not leading_fold or name:
             yield at, group.end(), name

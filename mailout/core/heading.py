@@ -189,7 +189,8 @@ def _kept(field: Field, charset: str) -> bytes:
         return folded
     if field.name in ("content-transfer-encoding", "content-id"):
         return b""
-    return name + b": " + encoded_words(readable(field.value, charset), always=True) + b"\r\n"
+    said = readable(field.value, charset)
+    return name + b": " + encoded_words(said, after=len(name) + 2, always=len(said) > LINE_MOST // 2) + b"\r\n"
 
 
 def _legal_parameters(name: bytes, field: Field, charset: str) -> bytes:

@@ -8,6 +8,7 @@ Fails    never: what is no address is left out
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from . import charset as charsets
@@ -36,7 +37,9 @@ _QUOTED_STRING = re.compile(_QUOTED, re.DOTALL)
 _ANGLE = re.compile(rf"<((?:{_QUOTED}|[^<>\"])*)>", re.DOTALL)
 _OPEN_ANGLE = re.compile(r"<([^<>,;]*)")
 _WORD = re.compile(r'[^\s"(<,;:>]+')
-_BARE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"@]+)@[^\s"@]+')
+_BEFORE_AT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"@]+)\Z', re.DOTALL)
+_AFTER_AT = re.compile(r'[^\s"@]+')
+_SIDE_MOST = 320
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _DOT_ATOM = re.compile(r"[^\s()<>@,;:\\\".\[\]\x00-\x1f\x7f]+(?:\.[^\s()<>@,;:\\\".\[\]\x00-\x1f\x7f]+)*")
 _NOT_IN_DOMAIN = re.compile(r"[\x00-\x20\x7f()<>@,;\\\"]")
@@ -103,9 +106,18 @@ def _mailboxes_of(entry: _Entry, charset: str) -> list[Mailbox]:
         address = _address(entry.angle)
         return [Mailbox(_name(entry.words or entry.comments, charset), address)] if address else []
     joined = re.sub(r" ?([@.]) ?", r"\1", " ".join(entry.words))
-    found = filter(None, map(_address, _BARE.findall(joined)))
+    found = filter(None, map(_address, _bare_ones(joined)))
     names = (_name(entry.comments, charset), *[""] * len(entry.words))
     return [Mailbox(name, address) for name, address in zip(names, found, strict=False)]
+
+
+def _bare_ones(text: str) -> Iterator[str]:
+    """What stands around each "@", as far as an address can reach."""
+    for at in re.finditer("@", text):
+        before = _BEFORE_AT.search(text[max(0, at.start() - _SIDE_MOST) : at.start()])
+        after = _AFTER_AT.match(text, at.end(), at.end() + _SIDE_MOST)
+        if before and after:
+            yield f"{before[0]}@{after[0]}"
 
 
 def _address(text: str) -> str:
@@ -148,20 +160,20 @@ def mailbox_field(name: str, mailbox: Mailbox) -> bytes:
 
 def named_field(name: str, phrase: str, inside: bytes) -> bytes:
     """A whole field `name` with a phrase and something in angle brackets, folded, ending in CRLF."""
-    words = _phrase(phrase)
+    words = _phrase(phrase, len(name) + 2)
     before = name.encode() + b": " + words + (b" " if words else b"")
     fold = b"\r\n " if words and len(before) - before.rfind(b"\n") + len(inside) > 76 else b""
     return before.rstrip() + (fold or b" ") + b"<" + inside + b">\r\n"
 
 
-def _phrase(name: str) -> bytes:
-    """A name as a phrase: atoms as they are, specials in quotes, the rest in encoded words."""
+def _phrase(name: str, after: int) -> bytes:
+    """A name as a phrase, `after` so many octets: atoms as they are, specials in quotes, the rest in encoded words."""
     name = charsets.tidy(name).replace("\t", " ").strip()
     if name.isascii() and "=?" not in name and len(name) <= 64:
         if _ATOMS.fullmatch(name) and "  " not in name:
             return name.encode()
         return b'"' + re.sub(r'(["\\])', r"\\\1", name).encode() + b'"'
-    return encoded_words(name, always=True)
+    return encoded_words(name, after=after, always=True)
 
 
 def written_address(address: str) -> bytes:
