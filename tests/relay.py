@@ -86,6 +86,7 @@ def wait(seconds: float) -> Action:
     """Let time pass, then go on as always."""
 
     def act(session: Session) -> bool:
+        session.flush()
         session.relay.stopping.wait(seconds)
         return False
 

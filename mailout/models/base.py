@@ -22,6 +22,8 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase
 
 BUSY_SECONDS = 15
+#: The log is carried over into the database after so many pages: four times SQLite's own, for few pages change often.
+CHECKPOINT_PAGES = 4000
 DURABILITY = {"power": "FULL", "process": "NORMAL"}
 
 NAMES = {
@@ -94,4 +96,5 @@ def tell_sqlite(engine: Engine, durability: str) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA synchronous={DURABILITY[durability]}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         cursor.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ClauseElement, Connection
@@ -39,8 +40,8 @@ class Statement:
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self.text: str = compiled.string
-        self._names: list[str] = list(compiled.positiontup if compiled.positional else compiled.bind_names.values())
-        self._positional = bool(compiled.positional)
+        names = list(compiled.positiontup if compiled.positional else compiled.bind_names.values())
+        self._in_order = _in_order(names) if compiled.positional else None
         self._fixed: dict[str, Any] = {}
         self._stores: list[tuple[str, Store]] = []
         for bind, name in compiled.bind_names.items():
@@ -50,12 +51,19 @@ class Statement:
             elif store is not None:
                 self._stores.append((name, store))
 
-    def bound(self, values: dict[str, Any]) -> Any:
-        """The parameters for the driver: `values` by name (changed on the way), the rest as the statement says."""
+    def bound(self, values: Mapping[str, Any]) -> Any:
+        """The parameters for the driver: `values` by name, the rest as the statement says."""
+        found = {**values, **self._fixed}
         for name, store in self._stores:
-            values[name] = store(values[name])
-        values |= self._fixed
-        return [values[name] for name in self._names] if self._positional else values
+            found[name] = store(found[name])
+        return self._in_order(found) if self._in_order else found
+
+
+def _in_order(names: list[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """What takes the values out in this order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)
 
 
 def storing(kind: TypeEngine[Any], dialect: Dialect) -> Store:
@@ -87,7 +95,7 @@ class Quick:
     def run(self, statement: Statement, values: Mapping[str, Any]) -> int:
         """Run it, in the transaction that began with the first since `commit`; how many rows it changed."""
         try:
-            self._cursor.execute(statement.text, statement.bound({**values}))
+            self._cursor.execute(statement.text, statement.bound(values))
         except self._dialect.loaded_dbapi.Error as error:
             raise self._ours(error, statement.text) from error
         return int(self._cursor.rowcount)
@@ -95,7 +103,7 @@ class Quick:
     def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run it, as `run` does; the rows that it gives."""
         try:
-            self._cursor.execute(statement.text, statement.bound({**values}))
+            self._cursor.execute(statement.text, statement.bound(values))
             found: list[tuple[Any, ...]] = self._cursor.fetchall()
         except self._dialect.loaded_dbapi.Error as error:
             raise self._ours(error, statement.text) from error

@@ -146,6 +146,11 @@ class Feed:
         if back:
             self._ledger.hand_back(back)
 
+    def look_again(self) -> None:
+        """Ask the tables anew for those of whom there was nobody: something may be due, or queued, by now."""
+        with self._lock:
+            self._dry.clear()
+
     def shut(self, mailout_id: int) -> None:
         """Give out nothing more of this mail-out until `open` is told again."""
         with self._lock:

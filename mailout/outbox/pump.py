@@ -41,7 +41,9 @@ LEASE = "pump"
 LEASE_LENGTH = timedelta(seconds=30)
 RENEW_AFTER = timedelta(seconds=8)
 TICK_SECONDS = 0.2
+FULL_LOOK = 5
 STOP_SECONDS = 20.0
+PATIENCE = Patience()
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +51,24 @@ log = logging.getLogger(__name__)
 class Pump:
     """One run of the sending task. `stopping` says that the process is asked to end."""
 
-    def __init__(self, app: Flask, now: Callable[[], datetime], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        now: Callable[[], datetime],
+        stopping: Callable[[], bool],
+        patience: Patience = PATIENCE,
+    ) -> None:
         self._app = app
+        self._patience = patience
         self.now = now
         self._stopping = stopping
         self._me = token_hex(16)
         self._over = False
         self._bell = threading.Condition()
         self._renewed_at: datetime | None = None
+        self._ticks = 0
+        self._found: list[int] = []
+        self._mailouts: list[int] = []
         self._open_connections = 0
         self._counting = threading.Lock()
 
@@ -114,17 +126,28 @@ class Pump:
         if not self._renew(now):
             return False
         self._pause_unfit(now)
-        mailouts = tending.pause_after_outage(sending.open_now(now), now)
-        sending.begin(mailouts, now)
-        self._verdicts.opened(mailouts)
-        self.shelf.keep_only(mailouts)
-        self.feed.open(mailouts)
-        closing.close_finished(now)
-        self._tend(mailouts, now)
+        found, more = sending.open_now(now), True
+        if found != self._found or not self.feed.in_hand or self._ticks % FULL_LOOK == 0:
+            self._found = found
+            self._mailouts = tending.pause_after_outage(found, now)
+            more = self._look_closely(now)
+        self.feed.look_again()
+        self._ticks += 1
         most = self._settings.smtp_connections
-        self._crew.man(sending.waiting_up_to(most, mailouts, now), self.standing.seats(now))
+        wanted = most if self.feed.in_hand >= most else sending.waiting_up_to(most, self._mailouts, now)
+        self._crew.man(wanted, self.standing.seats(now))
         with self._bell:
             self._bell.notify_all()
+        return more
+
+    def _look_closely(self, now: datetime) -> bool:
+        """What is done when something changed, and once a second; whether there is work in sight."""
+        sending.begin(self._mailouts, now)
+        self._verdicts.opened(self._mailouts)
+        self.shelf.keep_only(self._mailouts)
+        self.feed.open(self._mailouts)
+        closing.close_finished(now)
+        self._tend(self._mailouts, now)
         return sending.work_before(now + sending.HORIZON)
 
     def _renew(self, now: datetime) -> bool:
@@ -194,11 +217,11 @@ class Pump:
         """A new connection to the relay; raises RelayUnavailable."""
         server = self._settings.smtp
         assert server is not None, "the worker starts with a relay or not at all"
-        opened = open_line(server, self._settings.helo_name, Patience())
+        opened = open_line(server, self._settings.helo_name, self._patience)
         self.shelf.learn(opened.abilities)
         with self._counting:
             self._open_connections += 1
-        return Connection(opened, Patience())
+        return Connection(opened, self._patience)
 
     def hung_up(self) -> None:
         """A connection is closed."""

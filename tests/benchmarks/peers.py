@@ -64,7 +64,9 @@ def aiosmtplib_tasks(port: int, count: int, size: int, connections: int) -> None
     shared, numbers = body(size), iter(range(count))
 
     async def work() -> None:
-        client = aiosmtplib.SMTP("127.0.0.1", port, local_hostname="bench.test", start_tls=False, use_tls=False)
+        client = aiosmtplib.SMTP(
+            hostname="127.0.0.1", port=port, local_hostname="bench.test", start_tls=False, use_tls=False
+        )
         await client.connect()
         for number in numbers:
             await client.sendmail(f"b-{number}@mail.test", [f"c{number}@customers.test"], head(number) + shared)
@@ -85,7 +87,8 @@ const line = "The quick brown fox jumps over the lazy dog, and then again, and a
 const body = Buffer.from(line.repeat(Math.floor(size / line.length)));
 function head(n) {
   const t = n + "-0123456789abcdefghjkmnpqrs";
-  return Buffer.from("From: Jane <jane@mail.test>\\r\\nDate: Wed, 25 Nov 2026 03:00:00 +0000\\r\\nSubject: Spring news\\r\\n" +
+  return Buffer.from("From: Jane <jane@mail.test>\\r\\n" +
+    "Date: Wed, 25 Nov 2026 03:00:00 +0000\\r\\nSubject: Spring news\\r\\n" +
     "MIME-Version: 1.0\\r\\nContent-Type: text/plain; charset=utf-8\\r\\nTo: c" + n + "@customers.test\\r\\n" +
     "Message-ID: <" + t + "@mail.test>\\r\\nList-Unsubscribe: <http://127.0.0.1:5000/u/1-" + t + ">,\\r\\n" +
     " <mailto:mailout+u-1-" + t + "@mail.test?subject=unsubscribe>\\r\\n" +

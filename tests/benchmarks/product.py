@@ -17,9 +17,11 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import func, insert, select, update
 
-from mailout import database, doorbell, worker
+from mailout import database, doorbell, pulse, worker
 from mailout import settings as mailout_settings
-from mailout.models import Mailout, Recipient, db
+from mailout.journal import COMMAND
+from mailout.models import MailingList, Mailout, Recipient, User, db
+from mailout.outbox import steering
 from mailout.web import create_app
 from tests.conftest import environment
 from tests.makers import Make
@@ -55,29 +57,34 @@ class Product:
         self.app: Flask = create_app(settings)
         database.migrate(self.app, settings)
         worker.create_huey(self.app)
-        self._context = self.app.app_context()
         self.worker = Worker(self.environment, folder / "worker.log")
 
     def __enter__(self) -> Product:
-        self._context.push()
-        make = Make(datetime.now(UTC))
-        self._user, self._list = make.user(), make.list()
+        with self.app.app_context():
+            make = Make(datetime.now(UTC))
+            self._user_id, self._list_id = make.user().id, make.list().id
         self.worker.start()
-        time.sleep(4)
+        until(self._worker_lives, 30)
+        time.sleep(2)
         return self
 
     def __exit__(self, *_: object) -> None:
         with suppress(Exception):
             self.worker.stop()
         self.worker.kill()
-        db.session.remove()
-        db.engine.dispose()
-        self._context.pop()
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+    def _worker_lives(self) -> bool:
+        with self.app.app_context():
+            return pulse.of(pulse.WORKER).well_at is not None
 
     def ready(self, count: int, size: int) -> int:
         """A mail-out to `count` recipients that is not due yet."""
         later = datetime.now(UTC) + timedelta(days=1)
-        made = mailout(self._user, self._list, letter(size), ["c0@customers.test"], later)
+        user, place = db.session.get_one(User, self._user_id), db.session.get_one(MailingList, self._list_id)
+        made = mailout(user, place, letter(size), ["c0@customers.test"], later)
         for start in range(1, count, PAGE):
             numbers = range(start, min(count, start + PAGE))
             rows = [
@@ -89,7 +96,11 @@ class Product:
 
     def send(self, count: int, size: int) -> Run:
         """Have it sent, and wait until it is."""
-        made = self.ready(count, size)
+        with self.app.app_context():
+            return self._send(self.ready(count, size))
+
+    def _send(self, made: int) -> Run:
+        """Have a mail-out sent that is ready."""
         before = self.worker.cpu()
         db.session.execute(update(Mailout).where(Mailout.id == made).values(starts_at=datetime.now(UTC)))
         db.session.commit()
@@ -102,6 +113,29 @@ class Product:
         assert row.started_at is not None
         assert last is not None
         return Run((last - row.started_at).total_seconds(), cpu, sent or 0, self.worker.peak_memory())
+
+    def peak_of_large(self, recipients: int, size: int, copies: int) -> float:
+        """The worker's peak memory in MB when so many copies of a large letter have gone; the rest is cancelled."""
+        with self.app.app_context():
+            return self._peak_of(self.ready(recipients, size), copies)
+
+    def _peak_of(self, made: int, copies: int) -> float:
+        """The same for a mail-out that is ready."""
+        db.session.execute(update(Mailout).where(Mailout.id == made).values(starts_at=datetime.now(UTC)))
+        db.session.commit()
+        doorbell.ring(doorbell.SEND)
+        until(lambda: self._sent(made) >= copies, 600, every=0.2)
+        steering.cancel(made, COMMAND, datetime.now(UTC))
+        db.session.commit()
+        until(lambda: self._finished(made), 60, every=0.2)
+        return self.worker.peak_memory()
+
+    @staticmethod
+    def _sent(mailout_id: int) -> int:
+        query = select(func.count()).where(Recipient.mailout_id == mailout_id, Recipient.state == "sent")
+        sent = db.session.scalar(query) or 0
+        db.session.rollback()
+        return sent
 
     @staticmethod
     def _finished(mailout_id: int) -> bool:

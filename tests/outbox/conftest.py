@@ -55,3 +55,9 @@ def sending(new_app: NewApp, relay: Relay) -> Flask:
 def make(sending: Flask, now: Any) -> Make:
     """Makes users, customers and lists in the sending application."""
     return Make(now)
+
+
+@pytest.fixture
+def make_in(now: Any) -> Callable[[Flask], Make]:
+    """Makes users, customers and lists in the application whose context is pushed."""
+    return lambda app: Make(now)

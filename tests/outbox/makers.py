@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +13,9 @@ from sqlalchemy import insert, select
 from mailout.core import own
 from mailout.core.delivery import public
 from mailout.current import settings
-from mailout.models import Letter, LetterBytes, Mailout, MailingList, Recipient, User, db
-from mailout.outbox.pump import Pump
+from mailout.models import Letter, LetterBytes, MailingList, Mailout, Recipient, User, db
+from mailout.outbox.pump import PATIENCE, Pump
+from mailout.wires.smtp_open import Patience
 
 LETTER = (
     b"From: Jane <jane@mail.test>\r\nTo: mailout+key@mail.test\r\nSubject: Spring news\r\n"
@@ -58,9 +60,12 @@ def mailout(user: User, place: MailingList, raw: bytes, addresses: Sequence[str]
     return row.id
 
 
-def run_pump(app: Flask, stopping: Callable[[], bool] = lambda: False) -> None:
-    """Run the pump until there is nothing left to do in the next moments."""
-    Pump(app, lambda: datetime.now(UTC), stopping).run()
+def run_pump(
+    app: Flask, stopping: Callable[[], bool] = lambda: False, patience: Patience = PATIENCE, seconds: float = 30
+) -> None:
+    """Run the pump until there is nothing left to do in the next moments, `seconds` at most."""
+    until = time.monotonic() + seconds
+    Pump(app, lambda: datetime.now(UTC), lambda: stopping() or time.monotonic() > until, patience).run()
     db.session.expire_all()
 
 
