@@ -106,4 +106,5 @@ def _around(text: str, word: str) -> str:
     at = max(text.casefold().find(word), 0)
     start, end = max(at - AROUND, 0), min(at + AROUND, len(text))
     cut = text[start:end]
-    return ("… " + cut.partition(" ")[2] if start else cut) + (" …" if end < len(text) else "")
+    cut = "… " + cut.partition(" ")[2] if start else cut
+    return cut.rpartition(" ")[0] + " …" if end < len(text) else cut

@@ -21,6 +21,8 @@ from .security import limiter
 
 blueprint = Blueprint("profile", __name__)
 
+#: How many sessions are listed one by one.
+SESSIONS = 10
 THEMES = (("", "As your system is"), ("light", "Light"), ("dark", "Dark"))
 
 
@@ -37,6 +39,7 @@ def _page(errors: dict[str, str]) -> str:
         errors=errors,
         addresses=users.addresses(user.id),
         sessions=kept_sessions.of_user(user.id, asking.now()),
+        most=SESSIONS,
         mine=sessions.current_row().id,
         browser=browsers.name,
         themes=THEMES,
