@@ -20,6 +20,7 @@ from flask import Flask
 from huey import crontab
 
 from . import database, doorbell, pulse
+from .book import importing
 from .current import settings
 from .doorbell import Bells
 from .intake import digest, retention
@@ -86,6 +87,7 @@ def create_huey(app: Flask) -> Bells:
     def daily() -> None:
         with app.app_context():
             log.info("swept %s", retention.sweep(clock()))
+            importing.sweep(clock())
             db.session.remove()
 
     @huey.on_startup()

@@ -4,18 +4,17 @@ Owns     argon2id and its parameters, the rules for a new password
 Never    keeps, logs or shows a password; says whether an account exists, by a word or by the time it takes
 Fails    Fault, in words, for a password that won't do
 
-common_passwords.txt holds what is tried first: the commonest of eight characters and more, and short words that are
-common with a number behind them (from the frequency list of zxcvbn, MIT licence).
+What is tried first is known from the list that zxcvbn brings.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from pathlib import Path
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from ..core.fault import Fault
 
@@ -68,7 +67,7 @@ def _plain(password: str) -> str:
 @cache
 def _common() -> frozenset[str]:
     """The passwords that are tried first, in small letters."""
-    return frozenset(Path(__file__).with_name("common_passwords.txt").read_text("ascii").split())
+    return frozenset(FREQUENCY_LISTS["passwords"])
 
 
 @cache

@@ -69,7 +69,7 @@ def release(letter_id: int, user: User, now: datetime) -> Mailout:
     target = late.meant_for.list
     if target.archived_at:
         raise Fault(f"The list {target.name} is archived. Bring it back, then release the letter.")
-    if not lists.tally(target.id).included:
+    if not lists.tally(target.id).reached:
         raise Fault(f"Nobody is included in {target.name} now, so there is nobody to send this letter to.")
     row = _mailout(late, user, now)
     try:

@@ -119,7 +119,7 @@ def _circumstances(row: Mailout, arrived: Arrived, received: datetime) -> Circum
         same_letter=_is_same(row, arrived),
         user_may_send=row.created_by.sends,
         list_archived=row.list.archived_at is not None,
-        recipients=lists.tally(row.list_id).included,
+        recipients=lists.tally(row.list_id).reached,
         size=arrived.row.size if not arrived.row.whole else arrived.read.raw_size,
         most_bytes=settings().max_message_bytes if arrived.row.whole else 0,
         check_first=row.check_first,
@@ -178,7 +178,7 @@ def _hold(
     problem = None if decision.problem is Problem.CHECK_FIRST else decision.problem
     changed(update(Mailout).where(Mailout.id == row.id).values(problem=problem, problem_at=now))
     db.session.refresh(row)
-    notify.waiting(row, decision.problem, lists.tally(row.list_id).included, now, decision.detail)
+    notify.waiting(row, decision.problem, lists.tally(row.list_id).reached, now, decision.detail)
     note(_actor(row), "mailout.hold", f"mail-out {row.id}", decision.problem, now)
     return True
 
