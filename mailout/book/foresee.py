@@ -1,16 +1,24 @@
 """foresee -- what a bulk change would do, counted before anybody presses.
 
-Owns     nothing: it counts the rows of `list_place`
+Owns     nothing: it counts the rows of `list_place`, and remembers the last answers as long as the book's edition is
 Never    changes anything; what it says is true at that moment
+Fails    as a search does: Fault for what there is not, LookupError for an unknown list
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
-from sqlalchemy import Select, func, select
+from flask import current_app
+from sqlalchemy import func, select
 
 from ..models import ListPlace, Place, db
+from .grid import Search, count, ids
+from .tally import edition
+
+_KEPT = "mailout_foreseen"
+REMEMBERED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +39,24 @@ class Foreseen:
         return self.excluded if place is Place.INCLUDED else self.included
 
 
-def foresee(ids: Select[int], list_id: int) -> Foreseen:
-    """How these customers stand in the list now; two questions, whatever their number."""
+def foresee(wanted: Search, list_id: int) -> Foreseen:
+    """How those who are looked for stand in the list now; counted anew when the address book is another one."""
+    kept = cast("dict[tuple[Search, int], tuple[str, Foreseen]]", current_app.extensions.setdefault(_KEPT, {}))
+    key, word = (replace(wanted, page=1, sort="name"), list_id), edition()
+    found = kept.get(key)
+    if found is None or found[0] != word or not word:
+        if len(kept) >= REMEMBERED:
+            kept.clear()
+        found = kept[key] = (word, _count(key[0], list_id))
+    return found[1]
+
+
+def _count(wanted: Search, list_id: int) -> Foreseen:
+    """Count them: two questions, whatever their number."""
     standing = (
         select(ListPlace.place, func.count())
-        .where(ListPlace.list_id == list_id, ListPlace.customer_id.in_(ids))
+        .where(ListPlace.list_id == list_id, ListPlace.customer_id.in_(ids(wanted)))
         .group_by(ListPlace.place)
     )
     numbers = dict(iter(db.session.execute(standing)))
-    total = db.session.scalar(select(func.count()).select_from(ids.subquery())) or 0
-    return Foreseen(total, numbers.get(Place.INCLUDED, 0), numbers.get(Place.UNSUBSCRIBED, 0))
+    return Foreseen(count(wanted), numbers.get(Place.INCLUDED, 0), numbers.get(Place.UNSUBSCRIBED, 0))

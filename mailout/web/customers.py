@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, flash, make_response, render_template, request, stream_with_context
+from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, exporting, foresee, lists, places, tally
@@ -37,6 +38,11 @@ class Grid:
     found: customers.Page
     lists: list[MailingList]
     standing: dict[tuple[int, int], Place]
+
+    @property
+    def columns(self) -> list[tuple[int, Markup]]:
+        """The lists' numbers and names, ready to be written some hundreds of times."""
+        return [(row.id, escape(row.name)) for row in self.lists]
 
     @property
     def first(self) -> int:
@@ -162,4 +168,4 @@ def _bulk(wanted: Finding, values: Mapping[str, str]) -> Bulk | None:
     if place is None or not to.isdecimal() or not wanted.narrowed or not asking.who().sends:
         return None
     of = lists.find(int(to[:18]))
-    return Bulk(place, of, foresee.foresee(customers.ids(wanted.search), of.id))
+    return Bulk(place, of, foresee.foresee(wanted.search, of.id))

@@ -119,8 +119,8 @@ def plant(many: int, now: datetime) -> User:
     db.session.add(letter)
     db.session.flush()
     row = Mailout(
-        list_id=shelf[0].id, created_by_id=user.id, created_at=now, expires_at=now + timedelta(days=1), key_nonce=b"n" * 16,
-        key_digest="x", subject="Summer hours", letter_id=letter.id, accepted_at=now, starts_at=now, started_at=now,
+        list_id=shelf[0].id, created_by_id=user.id, created_at=now, expires_at=now + timedelta(days=1),
+        key_nonce=b"n" * 16, key_digest="x", subject="Summer hours", letter_id=letter.id, accepted_at=now, starts_at=now, started_at=now,
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
@@ -227,7 +227,7 @@ def pages(customers: int) -> dict[str, Callable[[int], str]]:
 
 
 def import_file(site: Site, many: int, pid: int) -> tuple[float, float]:
-    """Import so many new customers through the pages; seconds from the press to the end, and megabytes more of memory."""
+    """Import so many new customers through the pages; the seconds that it takes, and megabytes more of memory."""
     before, connection = memory(pid), site.connect()
     mark = b"-----a-boundary"
     data = csv(many).replace(b"customer", b"imported")
