@@ -41,7 +41,7 @@ Beside the journey:
 Who may import whom is a ladder, and tests/test_architecture.py holds it: core; models and wires; what stands beside the
 journey; the outbox; intake; then worker, commands and web, which never meet.
 
-What is kept for ever true: nobody is `sent` without the relay's 2yz after the final dot; `dot_pending` is on disk before
+Always true: nobody is `sent` without the relay's 2yz after the final dot; `dot_pending` is on disk before
 that dot; no transaction is open across the network; a change of state is one conditional UPDATE and its row count; the
 bytes that a user wrote are never written again.
 """
