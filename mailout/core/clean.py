@@ -39,7 +39,7 @@ _ATTRIBUTES = _names(
 )
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:_-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
 _ATTRIBUTE = re.compile(r"([^\s=/>\"']+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+)))?")
-_STYLE_FAULT = re.compile(r"\\|[<>]|@|expression|behaviou?r|-moz-binding|javascript", re.IGNORECASE)
+_STYLE_FAULT = re.compile(r"\\|[<>]|@|//|expression|behaviou?r|-moz-binding|javascript", re.IGNORECASE)
 _URL = re.compile(r"url\s*\([^)]*\)?|image-set\s*\([^)]*\)?|src\s*\([^)]*\)?", re.IGNORECASE)
 _CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _AT_RULE = re.compile(r"@(?!media\b)[^;{}]*(?:;|\{[^{}]*\}|\Z)", re.IGNORECASE)
@@ -186,4 +186,4 @@ def stylesheet(css: str) -> str:
     """A style sheet without imports, addresses, escapes and anything that could end it."""
     plain = _CSS_COMMENT.sub(" ", css.replace("<!--", " ").replace("-->", " "))
     plain = _AT_RULE.sub(" ", _URL.sub("none", plain.replace("\\", "").replace("<", "")))
-    return re.sub(r"expression|behaviou?r|-moz-binding|javascript", "none", plain, flags=re.IGNORECASE)
+    return re.sub(r"//|expression|behaviou?r|-moz-binding|javascript", "none", plain, flags=re.IGNORECASE)

@@ -24,7 +24,8 @@ from mailout.core import letter as letters
 from mailout.core.triage import triage
 from tests.core.copies import ABOUT, LINK, OWN, head_of
 
-TIMES_MOST = 3.0
+#: How many times its size a letter may cost; one that must be encoded anew is there twice for a while.
+TIMES_MOST, TIMES_MOST_ANEW = 3.0, 3.5
 SECRET = b"a secret for tests only, of thirty-two octets"
 
 _HEAD = (
@@ -119,10 +120,11 @@ def main() -> int:
             process.start()
             times, memory, octets = answer.get()
             process.join()
-        worst = max(worst, memory / octets)
+        most = TIMES_MOST_ANEW if make is one_line else TIMES_MOST
+        worst = max(worst, memory / octets / most)
         steps = " ".join(f"{one * 1000:6.0f}ms" for one in times[:3])
         print(f"{name:30} {steps} {times[3] * 1e6:8.0f}us {memory / 1e6:6.0f} MB {memory / octets:6.2f}")
-    return 0 if worst <= TIMES_MOST else 1
+    return 0 if worst <= 1 else 1
 
 
 if __name__ == "__main__":

@@ -165,7 +165,9 @@ def _faults_of_text(was: mime.Part, old_body: bytes, becomes: mime.Part, new_bod
         same = two.startswith(one) or said.startswith(mime.text(was, old_body))
         found += [] if same else [f"the text of part {was.number} does not begin as it did"]
         last = two.rstrip().rpartition(b"\n")[2]
-        found += [] if LINK.encode() in last or b"\0" in two else [f"the link is not on the last line of part {was.number}"]
+        found += (
+            [] if LINK.encode() in last or b"\0" in two else [f"the link is not on the last line of part {was.number}"]
+        )
     else:
         found += [] if _inserted_into(_bare(one), _bare(two)) else [f"the HTML of part {was.number} is not as it was"]
     return found

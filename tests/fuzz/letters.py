@@ -25,7 +25,7 @@ from mailout.core.compose import Refused
 from mailout.core.triage import triage
 from tests.core.copies import ABOUT, KEY, KEY_ADDRESS, OWN, REMOTE, body_of, faults, head_of, prepared
 
-CORPUS = Path("/work/shared/corpus")
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 OURS = Path(__file__).parent.parent / "letters"
 SECONDS_MOST = 5.0
 SECRET = b"a secret for tests only, of thirty-two octets"
