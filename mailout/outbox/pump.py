@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from secrets import token_hex
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,7 +25,7 @@ from ..current import settings
 from ..models import db
 from ..wires.smtp import Connection
 from ..wires.smtp_open import Patience, RelayUnavailable, open_line
-from . import closing, sending, tending
+from . import closing, sending, sole, tending
 from .crew import Crew, Stays
 from .feed import Feed, Job
 from .ledger import Ledger
@@ -62,7 +61,7 @@ class Pump:
         self._patience = patience
         self.now = now
         self._stopping = stopping
-        self._me = token_hex(16)
+        self._me = ""
         self._over = False
         self._bell = threading.Condition()
         self._renewed_at: datetime | None = None
@@ -74,8 +73,9 @@ class Pump:
 
     def run(self) -> None:
         """Send until nothing is left to do, unless another pump is at it."""
-        with self._app.app_context():
-            if not lease.take(LEASE, self._me, self.now(), LEASE_LENGTH):
+        with self._app.app_context(), sole.alone(settings().instance_dir) as alone:
+            self._me = sole.name(settings().instance_dir)
+            if not alone or not sole.take(LEASE, self._me, self.now(), LEASE_LENGTH):
                 return
             try:
                 with Ledger(db.engine, self._me) as self.ledger:
