@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from flask import current_app
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from ..core import spoken
-from ..core.phase import Counts, Phase
+from ..core.phase import ENDED, Counts, Phase, phase
 from ..core.problem import Problem
 from ..models import Letter, LetterBytes, MailingList, Mailout, User, db
-from ..outbox import progress, sending
+from ..outbox import progress, queue, sending
 from . import asking, recent, story, words
 from .words import Word
 
 #: Few enough that their counts cost little at a hundred thousand recipients each.
 SIZE = 10
 LATEST = 3
+KEPT, KEPT_MOST = "mailout_line_counts", 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +139,31 @@ def running() -> Running | None:
 def _lines(query: Select[Any]) -> list[Line]:
     loads = (joinedload(Mailout.list), joinedload(Mailout.created_by))
     rows = db.session.scalars(query.options(*loads)).all()
-    return [_line(progress.of_row(row, asking.now())) for row in rows]
+    return [_line(row) for row in rows]
 
 
-def _line(seen: progress.Overview) -> Line:
-    word = words.MAILOUT[seen.state]
-    if seen.state is Phase.WAITING:
+def _line(row: Mailout) -> Line:
+    state = phase(row, asking.now())
+    word = words.MAILOUT[state]
+    if state is Phase.WAITING:
         word = Word("Waiting for the letter", word.tone, word.icon)
-    return Line(seen.row, story.title(seen.row), seen.state, word, _side(seen))
+    seen = progress.Overview(row, state, _counts(row, state))
+    return Line(row, story.title(row), state, word, _side(seen))
+
+
+def _counts(row: Mailout, state: Phase) -> Counts:
+    """The counts of a line; of what is over they are a minute old at most, for only what comes back changes them."""
+    if row.accepted_at is None:
+        return Counts()
+    if state not in ENDED:
+        return queue.counts(row.id)
+    kept = cast("dict[tuple[int, int, str], Counts]", current_app.extensions.setdefault(KEPT, {}))
+    known = (row.id, row.round, f"{asking.now():%Y%m%d%H%M}")
+    if known not in kept:
+        while len(kept) >= KEPT_MOST:
+            kept.pop(next(iter(kept)))
+        kept[known] = queue.counts(row.id)
+    return kept[known]
 
 
 def _side(seen: progress.Overview) -> str:

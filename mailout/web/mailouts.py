@@ -157,12 +157,14 @@ def page(glance: Glance, trouble: str = "", status: int = 200) -> Response:
     return _answer("mailouts/show.html", glance, trouble=trouble, status=status, opens=opens)
 
 
-def fragment(glance: Glance, trouble: str = "", status: int = 200) -> Response:
-    """The live part alone."""
-    return _answer("mailouts/_panel.html", glance, trouble=trouble, status=status, opens=False)
+def fragment(glance: Glance, trouble: str = "", status: int = 200, *, pressed: bool = False) -> Response:
+    """The live part alone; after a press with the notes that it left."""
+    return _answer("mailouts/_panel.html", glance, trouble=trouble, status=status, pressed=pressed)
 
 
-def _answer(template: str, glance: Glance, *, trouble: str, status: int, opens: bool) -> Response:
+def _answer(
+    template: str, glance: Glance, *, trouble: str, status: int, opens: bool = False, pressed: bool = False
+) -> Response:
     people = glance.counts.total - glance.counts.skipped if glance.row.accepted_at else glance.reached
     name, sheet = sheets.lay(glance, people)
     html = render_template(
@@ -174,6 +176,7 @@ def _answer(template: str, glance: Glance, *, trouble: str, status: int, opens: 
         sheet=sheet,
         opens=opens,
         trouble=trouble,
+        pressed=pressed,
         fragment=template.endswith("_panel.html"),
     )
     return Response(html, status, headers={"HX-PTag": glance.tag})

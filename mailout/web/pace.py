@@ -14,10 +14,8 @@ from math import ceil
 from sqlalchemy import func, select
 
 from ..core.delivery import State
-from ..core.phase import Counts
 from ..current import settings
 from ..models import Mailout, Recipient, db
-from ..outbox import queue
 from ..setting_values import Rate
 
 #: How many of the newest copies are looked at, and how old the oldest of them may be beside the newest.
@@ -63,12 +61,16 @@ def lately() -> Pace:
     return Pace(_seen(newest) if newest else 0.0, settings().rates)
 
 
-def ahead(but: int | None = None) -> int:
+def ahead() -> int:
     """How many copies of other mail-outs wait for the same relay now."""
-    query = select(Mailout.id).where(
-        Mailout.accepted_at.is_not(None), Mailout.finished_at.is_(None), Mailout.cancelled_at.is_(None)
+    others = select(Mailout.id).where(
+        Mailout.accepted_at.is_not(None),
+        Mailout.finished_at.is_(None),
+        Mailout.cancelled_at.is_(None),
+        Mailout.paused_at.is_(None),
     )
-    return sum(_waiting(queue.counts(found)) for found in db.session.scalars(query) if found != but)
+    waiting = Recipient.state.in_((State.QUEUED, State.CLAIMED))
+    return db.session.scalar(select(func.count()).where(Recipient.mailout_id.in_(others), waiting)) or 0
 
 
 def about(length: timedelta) -> str:
@@ -107,10 +109,6 @@ def _rate_words(rate: Rate) -> str:
 def _limited(rate: Rate, copies: int) -> float:
     """How many seconds a limit makes this many copies take: the first window's worth goes at once."""
     return (ceil(copies / rate.count) - 1) * rate.seconds if copies else 0.0
-
-
-def _waiting(counts: Counts) -> int:
-    return counts.queued + counts.sending
 
 
 def _seen(mailout_id: int) -> float:

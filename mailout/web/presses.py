@@ -24,8 +24,8 @@ from ..core.phase import Phase, phase
 from ..core.problem import Problem
 from ..journal import Actor
 from ..models import Mailout, db
-from ..outbox import notify, progress, steering
-from . import asking, mailouts
+from ..outbox import progress, specimen, steering
+from . import asking, mailouts, preview
 from .glance import look
 
 blueprint = Blueprint("presses", __name__)
@@ -103,7 +103,10 @@ def _test_copy(row: Mailout) -> None:
     """Send the letter as it would go to the user alone."""
     if phase(row, asking.now()) is not Phase.HELD:
         raise steering.NotNow("A test copy is made of a letter that is held. This one is not.")
-    notify.test_copy(row, asking.who(), asking.now())
+    found = preview.prepared_of(row, row.letter_id) if row.letter_id else None
+    if found is None:
+        raise Fault("The letter is not kept any more, so no copy can be made of it.")
+    specimen.send(row, found[1], asking.who(), asking.now())
     db.session.commit()
     flash(f"A test copy is on its way to {asking.who().email}.", "good")
 
@@ -112,7 +115,7 @@ def _answer(mailout_id: int, trouble: str, asked: str) -> Response:
     """The page after the press: its live part for htmx, a redirect otherwise, or what could not be done."""
     status = 409 if trouble else 200
     if asking.wants_fragment():
-        return mailouts.fragment(look(mailout_id, asked), trouble, status)
+        return mailouts.fragment(look(mailout_id, asked), trouble, status, pressed=True)
     if trouble:
         return mailouts.page(look(mailout_id, asked), trouble, status)
     return asking.go(url_for("mailouts.show", mailout_id=mailout_id, sure=asked or None))

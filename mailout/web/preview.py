@@ -14,17 +14,17 @@ from typing import cast
 from flask import Blueprint, Response, current_app, render_template, request
 from sqlalchemy import select
 
-from ..core import checks, compose, head, own
+from ..core import checks, compose, head
 from ..core import letter as reading
 from ..core import preview as previewing
 from ..core.checks import Check
 from ..core.compose import Prepared
 from ..core.head import Mailbox
 from ..core.preview import Preview
-from ..current import secret, settings
 from ..intake import submission
 from ..intake.submission import Arrived
 from ..models import Customer, Letter, LetterBytes, ListPlace, Mailout, Place, db
+from ..outbox import specimen
 from . import asking
 
 blueprint = Blueprint("preview", __name__)
@@ -35,8 +35,7 @@ POLICY = (
     "form-action 'none'; frame-ancestors 'self'"
 )
 KEPT, KEPT_MOST = "mailout_looked", 32
-#: A letter's number of 0 stands for a recipient that there is not, and nobody can use the link in it.
-NOBODY = Mailbox("Margaret Doyle", "margaret@example.org")
+SOMEBODY = Mailbox("", "somebody@example.org")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def looked(row: Mailout) -> Looked | None:
 
 
 def _look_at(row: Mailout, letter_id: int) -> Looked | None:
-    found = _prepared(row, letter_id)
+    found = prepared_of(row, letter_id)
     return look_at(*found) if found else None
 
 
@@ -89,8 +88,8 @@ def _mailbox(prepared: Prepared) -> str:
     return f"{prepared.from_name} <{prepared.from_address}>" if prepared.from_name else prepared.from_address
 
 
-def _prepared(row: Mailout, letter_id: int) -> tuple[reading.Letter, Prepared] | None:
-    """The letter as it is kept, and what its copies are made of."""
+def prepared_of(row: Mailout, letter_id: int) -> tuple[reading.Letter, Prepared] | None:
+    """The letter as it is kept, and what its copies are made of; None when it is not kept any more."""
     raw = db.session.scalar(select(LetterBytes.raw).where(LetterBytes.letter_id == letter_id))
     if raw is None:
         return None
@@ -102,21 +101,7 @@ def _prepared(row: Mailout, letter_id: int) -> tuple[reading.Letter, Prepared] |
 
 def as_seen(prepared: Prepared) -> Preview:
     """The copy that one recipient would get, read as a mail program reads it."""
-    copy_head = compose.copy_head(
-        prepared,
-        to=NOBODY,
-        message_id=own.message_id(secret(), 0, settings().own.domain),
-        unsubscribe_url=f"{settings().base_url}/u/preview",
-        unsubscribe_address=settings().own.unsubscribe_address("preview"),
-    )
-    link = f"{settings().base_url}/u/preview"
-    body = b"".join(
-        prepared.body[segment.start : segment.end]
-        if isinstance(segment, compose.Shared)
-        else compose.personal(segment, link)
-        for segment in prepared.segments
-    )
-    fields, _ = head.cut(copy_head)
+    fields, body = head.cut(specimen.whole(prepared, SOMEBODY, "preview"))
     return previewing.preview(fields, body)
 
 
@@ -139,7 +124,7 @@ def someone(list_id: int) -> str:
 def frame(mailout_id: int) -> Response:
     """The letter for the sandboxed frame: its HTML, or its text with ?as=text."""
     row = asking.my_mailout(mailout_id)
-    if row.letter_id is None or (found := _prepared(row, row.letter_id)) is None:
+    if row.letter_id is None or (found := prepared_of(row, row.letter_id)) is None:
         raise LookupError("The letter is not kept any more.")
     return framed(as_seen(found[1]), as_text=wants_text())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from ..book import lists
 from ..core import spoken
@@ -56,12 +56,15 @@ def of(list_id: int) -> Reach:
 
 def _reasons(list_id: int) -> str:
     """Why those who are included and suppressed get nothing, with numbers."""
+    # from the few who are suppressed to their places, never through the whole list
+    included = exists().where(
+        ListPlace.customer_id == Customer.id, ListPlace.list_id == list_id, ListPlace.place == Place.INCLUDED
+    )
     query = (
         select(Customer.suppressed_for, func.count())
-        .join(ListPlace, ListPlace.customer_id == Customer.id)
-        .where(ListPlace.list_id == list_id, ListPlace.place == Place.INCLUDED, Customer.suppressed_for.is_not(None))
+        .where(Customer.suppressed_for.is_not(None), included)
         .group_by(Customer.suppressed_for)
         .order_by(func.count().desc())
     )
-    said = [spoken.things(count, *REASONS[Suppressed(reason)]) for reason, count in db.session.execute(query)]
+    said = [spoken.things(count, *REASONS[Suppressed(reason)]) for reason, count in db.session.execute(query) if reason]
     return ", ".join(said)

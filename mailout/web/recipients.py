@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, render_template, request
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 
 from ..core.delivery import PUBLIC, private
 from ..journal import note
@@ -21,7 +21,7 @@ from . import asking, outcome, words
 
 blueprint = Blueprint("recipients", __name__)
 
-SIZE = 50
+SIZE, MOST_FOUND = 50, 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,15 @@ def _state() -> str:
 
 
 def _search(seen: progress.Overview, state: str, q: str, page: int) -> Found:
-    where = _where(seen.row, state, q)
-    if q:
-        total = db.session.scalar(select(func.count()).select_from(Recipient).where(*where)) or 0
-    else:
-        total = seen.counts.as_words()[state or "total"]
+    ids = select(Recipient.id).where(*_where(seen.row, state, q)).order_by(Recipient.id)
+    # a search walks once through all recipients, and not beyond what anybody would page through
+    found = list(db.session.scalars(ids.limit(MOST_FOUND))) if q else []
+    total = len(found) if q else seen.counts.as_words()[state or "total"]
     pages = max(1, -(-total // SIZE))
     page = min(page, pages)
-    query = select(Recipient).where(*where).order_by(Recipient.id).limit(SIZE).offset((page - 1) * SIZE)
-    rows = db.session.scalars(query).all()
+    first = (page - 1) * SIZE
+    here = found[first : first + SIZE] if q else ids.limit(SIZE).offset(first)
+    rows = db.session.scalars(select(Recipient).where(Recipient.id.in_(here)).order_by(Recipient.id)).all()
     said = _answers([row.id for row in rows])
     return Found(state, q, [_row(row, said.get(row.id, [])) for row in rows], total, page, pages)
 

@@ -81,7 +81,7 @@ def index() -> str:
     """Everybody's inbox, and the newest letter of the one that is chosen, or the letter that is asked for."""
     _only_here()
     people = _people()
-    address = request.args.get("inbox", "") or _busiest(people)
+    address = _inbox(request.args.get("inbox", "") or _busiest(people))
     letters = mail.letters(settings(), address)
     wanted = request.args.get("letter", "")
     chosen = next((one for one in letters if one.id == wanted), letters[0] if letters and not wanted else None)
@@ -131,7 +131,14 @@ def _open(letter: SandboxLetter) -> Opened:
 
 def _asked_for() -> SandboxLetter:
     _only_here()
-    return mail.letter(settings(), request.args.get("inbox", ""), request.args.get("letter", ""))
+    return mail.letter(settings(), _inbox(request.args.get("inbox", "")), request.args.get("letter", ""))
+
+
+def _inbox(address: str) -> str:
+    """The address, if there can be an inbox of that name; raises LookupError."""
+    if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,120}", address):
+        raise LookupError("There is no such inbox in the sandbox.")
+    return address
 
 
 @blueprint.get("/sandbox/letter")

@@ -174,6 +174,7 @@ def _arrived(row: Mailout) -> str:
 
 
 def name_of(user_id: int | None) -> str:
+    """Who pressed: a user's name, or Mailout itself."""
     user = db.session.get(User, user_id) if user_id else None
     return user.name if user else "Mailout"
 

@@ -325,7 +325,7 @@ def test_a_press_answers_in_place_and_the_focus_goes_to_what_is_new(
 def test_the_mail_program_opens_once_in_answer_to_the_press(open_page: OpenPage, mailing: Mailing, jo: User) -> None:
     page = open_page(jo, "/mailouts")
     opened: list[str] = []
-    page.expose_function("sawMailto", lambda url: opened.append(url))  # noqa: PLW0108
+    page.expose_function("sawMailto", lambda url: opened.append(url))
     page.add_init_script(
         "navigation.addEventListener('navigate', e => { if (e.destination.url.startsWith('mailto:'))"
         " { sawMailto(e.destination.url); e.preventDefault(); } })"
