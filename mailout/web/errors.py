@@ -41,7 +41,10 @@ WORDS = {
     400: Words("That did not arrive whole", "Nothing was changed. Go back, load the page again, and press once more."),
     404: Words("There is nothing here", "The address is wrong, or what it named is gone. Nothing was changed."),
     405: Words("There is nothing to see here", "This address only takes forms. Nothing was changed."),
-    413: Words("That is too large", "Nothing was changed. A file may have up to 40 MB: split it, and send the parts."),
+    413: Words(
+        "That is too large",
+        "Nothing was changed. A file may have up to 40 MB, a form 1 MB: split it, and send the parts.",
+    ),
     429: Words("A short pause", "Too many tries in a short time. Nothing was changed; try again in a few minutes."),
     500: Words(
         "That went wrong on our side",

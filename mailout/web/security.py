@@ -22,9 +22,12 @@ from werkzeug.wrappers import Response
 
 from .. import current
 from ..settings import Settings
+from . import asking
 
-#: Imported files are the largest thing that anybody sends us (STANDARDS 10.42).
-MOST_BYTES = 40_000_000
+#: What a form may have, and what a file that a signed-in user sends us (STANDARDS 10.42), in bytes.
+MOST_BYTES, MOST_UPLOADED = 1_000_000, 40_000_000
+#: The endpoints that take files.
+UPLOADS = frozenset({"importing.upload", "sandbox_mail.send"})
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 POLICY = (
@@ -72,11 +75,18 @@ def protect(app: Flask, settings: Settings) -> None:
         near = ProxyFix(app.wsgi_app, x_for=settings.trust_proxy, x_proto=settings.trust_proxy, x_host=0)
         app.wsgi_app = near  # type: ignore[method-assign]
     csrf.init_app(app)
+    app.before_request(_bounded)
     app.before_request(_from_here)
     limiter.init_app(app)
     app.after_request(_headers)
     if settings.secure:
         app.after_request(_only_https)
+
+
+def _bounded() -> None:
+    """Let a signed-in user send a file; nothing of the body is read before this."""
+    if request.endpoint in UPLOADS and asking.signed_in():
+        request.max_content_length = request.max_form_memory_size = MOST_UPLOADED
 
 
 def _from_here() -> None:

@@ -13,9 +13,12 @@ from sqlalchemy import func, select
 
 from mailout import database
 from mailout import settings as mailout_settings
+from mailout.core.fault import Fault
 from mailout.models import JournalEntry, User, db
+from mailout.outbox.steering import NotNow
 from mailout.web import ROOT, asking, create_app
-from mailout.web.security import MOST_BYTES
+from mailout.web.asking import Refused
+from mailout.web.security import MOST_BYTES, MOST_UPLOADED
 from tests.conftest import environment
 from tests.makers import PASSWORD, Make
 from tests.web.test_permissions import addresses
@@ -180,18 +183,63 @@ def test_no_get_changes_anything(app: Flask, make: Make, client_of: Callable[[Us
     assert db.session.scalar(select(func.count()).select_from(JournalEntry)) == before
 
 
+def posted(client: FlaskClient, path: str, octets: int) -> int:
+    """The status of the answer to a form that says it has so many bytes."""
+    kind = "application/x-www-form-urlencoded"
+    return client.post(
+        path, data=b"x", content_type=kind, environ_overrides={"CONTENT_LENGTH": str(octets)}
+    ).status_code
+
+
 def test_a_body_that_is_too_large_is_refused(app: Flask, client: FlaskClient, make: Make) -> None:
     make.user()
 
-    answer = client.post(
-        "/login",
-        data=b"x",
-        content_type="application/x-www-form-urlencoded",
-        environ_overrides={"CONTENT_LENGTH": str(MOST_BYTES + 1)},
-    )
+    assert posted(client, "/login", MOST_BYTES + 1) == 413
+    assert posted(client, "/customers/import", MOST_BYTES + 1) == 413, "files are for who is signed in"
 
-    assert answer.status_code == 413
-    assert "40 MB" in answer.text
+
+def test_a_file_may_be_larger_from_somebody_signed_in(
+    make: Make, client_of: Callable[[User | None], FlaskClient]
+) -> None:
+    client = client_of(make.user())
+
+    assert posted(client, "/customers/import", MOST_BYTES + 1) != 413
+    assert posted(client, "/customers/import", MOST_UPLOADED + 1) == 413
+    assert posted(client, "/lists/new", MOST_BYTES + 1) == 413
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (Fault("The list is archived."), 422, "The list is archived."),
+        (NotNow("It is complete."), 409, "It is complete."),
+        (LookupError("There is no list 7."), 404, "There is no list 7."),
+        (Refused("Send Mailout"), 403, "Send Mailout"),
+    ],
+)
+def test_what_can_not_be_done_is_said_on_a_page_or_in_a_note(
+    app: Flask,
+    make: Make,
+    client_of: Callable[[User | None], FlaskClient],
+    error: Exception,
+    status: int,
+    words: str,
+) -> None:
+    def refuse() -> str:
+        raise error
+
+    app.view_functions["audit.index"] = refuse
+    client = client_of(make.user(administrator=True))
+
+    page = client.get("/audit")
+    note = client.get("/audit", headers={"HX-Request": "true", "HX-Request-Type": "partial"})
+
+    assert page.status_code == note.status_code == status
+    assert words in page.text
+    assert "<h1" in page.text
+    assert note.headers["HX-Retarget"] == "#notes"
+    assert words in note.text
+    assert "<h1" not in note.text
 
 
 @pytest.mark.parametrize(
