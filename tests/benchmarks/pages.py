@@ -120,7 +120,8 @@ def plant(many: int, now: datetime) -> User:
     db.session.flush()
     row = Mailout(
         list_id=shelf[0].id, created_by_id=user.id, created_at=now, expires_at=now + timedelta(days=1),
-        key_nonce=b"n" * 16, key_digest="x", subject="Summer hours", letter_id=letter.id, accepted_at=now, starts_at=now, started_at=now,
+        key_nonce=b"n" * 16, key_digest="x", subject="Summer hours", letter_id=letter.id,
+        accepted_at=now, starts_at=now, started_at=now,
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
