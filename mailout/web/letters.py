@@ -156,7 +156,7 @@ def _counts(row: Mailout, state: Phase) -> Counts:
     if row.accepted_at is None:
         return Counts()
     if state not in ENDED:
-        return queue.counts(row.id)
+        return recent.counts(row)
     kept = cast("dict[tuple[int, int, str], Counts]", current_app.extensions.setdefault(KEPT, {}))
     known = (row.id, row.round, f"{asking.now():%Y%m%d%H%M}")
     if known not in kept:

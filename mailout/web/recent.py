@@ -14,6 +14,7 @@ from typing import cast
 from flask import current_app
 
 from ..core.phase import Counts, phase
+from ..models import Mailout
 from ..outbox import progress, queue
 from ..outbox.progress import Overview
 
@@ -25,16 +26,22 @@ LARGE, SECONDS = 5_000, 1.0
 def overview(mailout_id: int, now: datetime) -> Overview:
     """The mail-out at `now`; while a large one is being sent its counts may be a second old. Raises LookupError."""
     row = progress.find(mailout_id)
-    if row.accepted_at is None or row.finished_at or row.paused_at or row.cancelled_at:
-        return progress.of_row(row, now)
-    return Overview(row, phase(row, now), _counts(mailout_id))
+    return Overview(row, phase(row, now), counts(row))
 
 
-def _counts(mailout_id: int) -> Counts:
-    """How many recipients are in each state, as counted within the last second."""
+def counts(row: Mailout) -> Counts:
+    """How many recipients are in each state; while a large one is being sent, as counted within the last second."""
+    if row.accepted_at is None:
+        return Counts()
+    if row.finished_at or row.paused_at or row.cancelled_at:
+        return queue.counts(row.id)
+    return _lately(row.id)
+
+
+def _lately(mailout_id: int) -> Counts:
     kept = cast("dict[int, tuple[float, Counts]]", current_app.extensions.setdefault(_KEPT, {}))
-    at, counts = kept.get(mailout_id, (0.0, None))
-    if counts is None or counts.total < LARGE or time.monotonic() - at >= SECONDS:
-        counts = queue.counts(mailout_id)
-        kept[mailout_id] = (time.monotonic(), counts)
-    return counts
+    at, counted = kept.get(mailout_id, (0.0, None))
+    if counted is None or counted.total < LARGE or time.monotonic() - at >= SECONDS:
+        counted = queue.counts(mailout_id)
+        kept[mailout_id] = (time.monotonic(), counted)
+    return counted
