@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.utils import formataddr
 
 from flask import Blueprint, Response, flash, render_template, request, url_for
 from sqlalchemy import select
@@ -223,7 +224,7 @@ def _send(draft: Draft) -> None:
         raise Fault("You can write as yourself here, and answer as a customer of the sandbox.")
     mail.write(
         settings(),
-        draft.author,
+        _named(draft.author),
         draft.to,
         draft.subject,
         draft.text.replace("\r\n", "\n"),
@@ -231,6 +232,12 @@ def _send(draft: Draft) -> None:
         now=asking.now(),
         in_reply_to=draft.answers,
     )
+
+
+def _named(author: str) -> str:
+    """The author as a From has it: oneself, or the customer, by name."""
+    known = {person.address: person.name for person in _people()}
+    return formataddr((known[author] if author in known and known[author] != "You" else asking.who().name, author))
 
 
 def _attachment(file: FileStorage) -> Attachment:

@@ -119,6 +119,7 @@ class Over:
     bars: tuple[Bar, ...]
     alarm: bool
     seal: Seal | None
+    sealed: str
     changes: tuple[str, ...]
     trouble: Trouble | None
     late: tuple[Letter, ...]
@@ -146,6 +147,9 @@ def lay(glance: Glance, people: int) -> tuple[str, Sheet]:
 def _waiting(glance: Glance) -> Waiting:
     row = glance.row
     left = max(row.expires_at - glance.now, timedelta(0))
+    # what was heard of the mailbox before there was a key says nothing about a letter for it
+    mailbox, tried = glance.mailbox, glance.mailbox.tried_at
+    since = tried is not None and tried >= row.created_at
     every = interval(timedelta(seconds=settings().poll_seconds), [OpenKey(row.created_at, glance.now)], glance.now)
     return Waiting(
         draft=draft.of(row) if glance.mine else None,
@@ -153,9 +157,9 @@ def _waiting(glance: Glance) -> Waiting:
         minutes=_minutes(row.expires_at - row.created_at),
         minutes_left=_minutes(left),
         left=f"{pace.about(left)} left",
-        read_at=glance.mailbox.well_at,
+        read_at=mailbox.well_at if since else None,
         every=f"every {words.span(every)}",
-        mailbox_trouble=glance.mailbox.trouble,
+        mailbox_trouble=mailbox.trouble if since else "",
         trouble=trouble(row),
         sandbox=settings().sandbox,
     )
@@ -230,6 +234,7 @@ def _over(glance: Glance) -> Over:
     row, counts = glance.row, glance.counts
     rows = outcome.rows(row.id, counts, brief=False)
     goal = counts.total - counts.skipped
+    seal = seals.from_json(row.seal) if row.seal else None
     return Over(
         state=glance.state,
         accepted=counts.sent,
@@ -237,13 +242,20 @@ def _over(glance: Glance) -> Over:
         rows=rows,
         bars=outcome.bars(rows),
         alarm=counts.bounced >= MANY_CAME_BACK and counts.bounced * 10 > goal,
-        seal=seals.from_json(row.seal) if row.seal else None,
+        seal=seal,
+        sealed=_sealed(seal) if seal else "",
         changes=tuple(row.changes.splitlines()),
         trouble=trouble(row),
         late=tuple(letters.kept_late(row.id)) if glance.mine and row.problem else (),
         by=story.name_of(row.cancelled_by_id) if row.cancelled_at else "",
         had_letter=row.letter_id is not None,
     )
+
+
+def _sealed(seal: Seal) -> str:
+    """What went out as it was written: "Text, 3 pictures and 1 PDF went out as you wrote them, byte for byte."."""
+    parts = " and ".join(seal.words().rsplit(", ", 1))
+    return f"{parts[0].upper()}{parts[1:]} went out as you wrote {'them' if ' and ' in parts else 'it'}, byte for byte."
 
 
 def _last_reply(mailout_id: int) -> str:

@@ -57,9 +57,10 @@ def steps(page: str) -> list[str]:
 
 
 def test_a_mail_out_that_waits_tells_what_to_do_and_what_comes(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.make(ago=timedelta(minutes=1))
     pulse.well(pulse.MAILBOX, now() - timedelta(seconds=4))
 
-    page = client.get(f"/mailouts/{mailing.make().id}").text
+    page = client.get(f"/mailouts/{row.id}").text
 
     assert steps(page) == [
         "Created",
@@ -72,7 +73,16 @@ def test_a_mail_out_that_waits_tells_what_to_do_and_what_comes(client: FlaskClie
     assert "A letter to Newsletter" in page
     assert "Don’t change “To:”." in page
     assert re.search(r"Mailbox read <time [^>]+>[45] seconds ago</time>, nothing for you yet", page)
-    assert "24 h left" in page
+    assert "23 h 59 min left" in page
+
+
+def test_what_was_heard_of_the_mailbox_before_the_press_is_not_told(client: FlaskClient, mailing: Mailing) -> None:
+    pulse.ill(pulse.MAILBOX, "It does not answer.", now() - timedelta(seconds=20))
+
+    page = client.get(f"/mailouts/{mailing.make().id}").text
+
+    assert "The mailbox is read in a moment" in page
+    assert "It does not answer" not in page
 
 
 def test_the_story_goes_on_as_things_happen(client: FlaskClient, mailing: Mailing) -> None:
