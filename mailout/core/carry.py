@@ -11,16 +11,16 @@ last one is shown to nobody and is made harmless.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 
-from .head import Field, first
+from .head import Field
 from .mime import Part, decoded
 from .naming import called, sentence
 from .problem import Problem
 from .refused import Refused
+from .relabel import part_head, relabelled
 from .transfer import LINE, base64_pieces, joined, quoted_printable_pieces
 
 LINE_MOST = 998
@@ -75,21 +75,21 @@ class _Writer:
 
     def write(self, part: Part, why: str, content: Iterable[bytes], **named: str) -> None:
         """Write `part` with other content, and other values in its head where `named` gives them."""
-        fields = _renamed(part.fields, named)
+        fields = relabelled(part, named)
         if part is self.root:
             self.root_fields = fields
             self.edits.append(Edit(part.start, part.end, content))
         else:
-            self.edits.append(Edit(part.head_start, part.end, chain((_head(fields),), content)))
+            self.edits.append(Edit(part.head_start, part.end, chain((part_head(fields),), content)))
         self.why.append((part.number, why))
 
     def relabel(self, part: Part, encoding: str) -> None:
         """Give a container another name for its encoding, without touching what is in it."""
-        fields = _renamed(part.fields, {"content-transfer-encoding": encoding})
+        fields = relabelled(part, {"content-transfer-encoding": encoding})
         if part is self.root:
             self.root_fields = fields
         else:
-            self.edits.append(Edit(part.head_start, part.start, (_head(fields),)))
+            self.edits.append(Edit(part.head_start, part.start, (part_head(fields),)))
 
 
 def carried(fields: tuple[Field, ...], root: Part, body: bytes, *, eight_bit: bool) -> Carried:
@@ -266,37 +266,6 @@ def _is_ascii(octets: bytes, start: int, end: int) -> bool:
     """Whether there is no 8-bit in `octets[start:end]`, a megabyte at a time."""
     step = 1 << 20
     return all(octets[at : min(at + step, end)].isascii() for at in range(start, end, step))
-
-
-def _renamed(fields: tuple[Field, ...], named: dict[str, str]) -> tuple[Field, ...]:
-    """A part's fields with another transfer encoding, and another charset where one is given."""
-    encoding, charset = named["content-transfer-encoding"], named.get("charset", "")
-    name = b"Content-Transfer-Encoding"
-    new = Field(name.decode().lower(), name + b": " + encoding.encode() + b"\r\n", encoding.encode())
-    kept = [new if field.name == new.name else field for field in fields]
-    kept += [] if first(fields, new.name) else [new]
-    if charset:
-        kept = [_in_charset(field, charset) if field.name == "content-type" else field for field in kept]
-        missing = first(fields, "content-type") is None
-        kept += [_in_charset(_TEXT_PLAIN, charset)] if missing else []
-    return tuple(kept)
-
-
-_TEXT_PLAIN = Field("content-type", b"Content-Type: text/plain\r\n", b"text/plain")
-_CHARSET = re.compile(rb';\s*charset\*?\s*=\s*(?:"[^"]*")?[^;]*', re.IGNORECASE)
-
-
-def _in_charset(field: Field, charset: str) -> Field:
-    """A Content-Type field that names another charset; the rest of it stays as it is."""
-    said = b"charset=" + charset.encode()
-    raw = _CHARSET.sub(b"", field.raw).rstrip(b"; \t\r\n") + b";\r\n " + said + b"\r\n"
-    return replace(field, raw=raw, value=_CHARSET.sub(b"", field.value).rstrip(b"; \t") + b"; " + said)
-
-
-def _head(fields: tuple[Field, ...]) -> bytes:
-    """A part's head, with its empty line; a name that is none ends the head for some readers, so it is left out."""
-    raws = (field.raw for field in fields if field.name.isascii())
-    return b"".join(raw if raw.endswith(b"\r\n") else raw + b"\r\n" for raw in raws) + b"\r\n"
 
 
 def _told(why: str) -> str:

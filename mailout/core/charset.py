@@ -11,6 +11,7 @@ Letters name charsets that exist (RFC 2978), that never did, and Python codecs t
 from __future__ import annotations
 
 import codecs
+import html
 import re
 
 _NO_CHARSETS = frozenset(
@@ -57,6 +58,8 @@ _READ_AS = {
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_ENDS = re.compile("[\x0a-\x0d\x85\u2028\u2029]+")
+_LEADING_ZEROS = re.compile(r"(?<=&#)0+(?=[0-9])|(?<=&#[xX])0+(?=[0-9A-Fa-f])")
+_LONG_REFERENCE = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9A-Fa-f]{9,});?")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -111,6 +114,14 @@ def sound(text: str) -> str:
 def tidy(text: str) -> str:
     """`text` as one line that a person can be shown: no control characters but TAB, no line ends."""
     return _CONTROLS.sub("", _LINE_ENDS.sub(" ", sound(text)))
+
+
+def unescaped(markup: str) -> str:
+    """Markup with its character references read; one with more digits than any character has is a mark.
+
+    (`html.unescape` raises on thousands of digits.)
+    """
+    return html.unescape(_LONG_REFERENCE.sub("\ufffd", _LEADING_ZEROS.sub("", markup)))
 
 
 def holds_ascii(name: str) -> bool:

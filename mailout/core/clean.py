@@ -14,6 +14,8 @@ import html
 import re
 from collections.abc import Callable
 
+from .charset import unescaped
+
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 MOST = 2_000_000
 
@@ -92,7 +94,7 @@ class _Cleaner:
 
     def _say(self, text: str) -> None:
         """Text, with its references read and written anew."""
-        self.out.append(html.escape(html.unescape(text)))
+        self.out.append(html.escape(unescaped(text)))
 
     def _markup_at(self, at: int) -> int:
         """Deal with what begins with "<" at `at`; where to go on."""
@@ -155,7 +157,7 @@ class _Cleaner:
         kept: list[tuple[str, str]] = []
         for found in _ATTRIBUTE.finditer(attributes):
             key = found[1].lower()
-            value = html.unescape(next((said for said in found.groups()[1:] if said is not None), ""))
+            value = unescaped(next((said for said in found.groups()[1:] if said is not None), ""))
             if key == "style":
                 kept.append((key, style(value)))
             elif key == "href" and name == "a" and _LINK.match(value.strip()):

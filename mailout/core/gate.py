@@ -10,11 +10,11 @@ UTF-16 or punctuation hides a key; a key is 130 bits and stands nowhere by chanc
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .charset import unescaped
 from .encoded import readable
 from .head import Field, canonical, cut
 from .mailbox import mailboxes
@@ -65,7 +65,7 @@ def _readings(octets: bytes, markup: bool) -> Iterator[bytes]:
     if b"%" in octets:
         yield _letters(_PERCENT.sub(lambda found: bytes((int(found[1], 16),)), octets))
     if markup and b"&" in octets:
-        yield _letters(html.unescape(octets.decode("latin-1")).encode("utf-8", "replace"))
+        yield _letters(unescaped(octets.decode("latin-1")).encode("utf-8", "replace"))
     if markup and b"<" in octets:
         yield _letters(_TAG.sub(b"", octets))
 

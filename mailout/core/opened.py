@@ -10,13 +10,13 @@ program words differently. Only what stands before that line is the server's; be
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import charset as charsets
 from . import mime
+from .charset import unescaped
 from .letter import Letter
 from .phrases import one_of
 
@@ -128,7 +128,7 @@ def _tidy(text: str) -> str:
 def _without_tags(markup: str) -> str:
     """HTML as the lines that a person sees; an address in angle brackets is no tag."""
     text = _TAGS.sub("", _BREAKS.sub("\n", _BLOCKS.sub(" ", markup)))
-    return html.unescape(text)
+    return unescaped(text)
 
 
 def before_returned(text: str) -> str:

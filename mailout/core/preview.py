@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from . import clean
+from .charset import unescaped
 from .displayed import TEXTS, is_attachment, texts
 from .head import Field, first, readable
 from .mailbox import mailboxes
@@ -171,4 +172,4 @@ def unflowed(part: Part, said: str) -> str:
 def words_of(markup: str) -> str:
     """The words of HTML, for where there is no text beside it."""
     safe = _STYLE_SHEET.sub("", clean.fragment(re.sub(r"\s+", " ", markup[:TEXT_MOST]), lambda _: ""))
-    return html.unescape(_ANY_TAG.sub("", _BREAK.sub("\n", safe))).strip()
+    return unescaped(_ANY_TAG.sub("", _BREAK.sub("\n", safe))).strip()
