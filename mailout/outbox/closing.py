@@ -11,8 +11,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
-from ..core.delivery import State
+from ..core.delivery import UNSETTLED, State
 from ..models import Mailout, Recipient, changed, db
 from . import notify, sending
 
@@ -29,12 +30,15 @@ def close_finished(now: datetime) -> None:
 
 
 def _close(row: Mailout, now: datetime) -> None:
-    """What is due for a mail-out in which nobody waits for a first try."""
+    """What is due for a mail-out in which nobody waits for a first try.
+
+    Each fact is asked for in the UPDATE that writes it: a deferred copy may be claimed between two questions.
+    """
     mine = update(Mailout).where(Mailout.id == row.id, Mailout.finished_at.is_(None))
-    changed(mine.where(Mailout.tried_all_at.is_(None)).values(tried_all_at=now))
-    if not _has(row.id, State.DEFERRED):
-        if changed(mine.values(finished_at=now)):
-            _tell(row, now, over=True)
+    tried_all = Mailout.tried_all_at.is_(None) & ~_any_in(row.id, *sending.ON_THE_WAY)
+    changed(mine.where(tried_all).values(tried_all_at=now))
+    if changed(mine.where(~_any_in(row.id, *UNSETTLED)).values(finished_at=now)):
+        _tell(row, now, over=True)
     elif row.tried_all_at and now - row.tried_all_at >= PATIENCE and not row.paused_at:
         _tell(row, now, over=False)
     db.session.commit()
@@ -51,8 +55,12 @@ def _tell(row: Mailout, now: datetime, *, over: bool) -> None:
 
 def _has(mailout_id: int, *states: State) -> bool:
     """Whether the mail-out has a recipient in one of these states."""
-    query = select(exists().where(Recipient.mailout_id == mailout_id, Recipient.state.in_(states)))
-    return bool(db.session.scalar(query))
+    return bool(db.session.scalar(select(_any_in(mailout_id, *states))))
+
+
+def _any_in(mailout_id: int, *states: State) -> ColumnElement[bool]:
+    """The condition that the mail-out has a recipient in one of these states."""
+    return exists().where(Recipient.mailout_id == mailout_id, Recipient.state.in_(states))
 
 
 def pause(mailout_id: int, words: str, now: datetime) -> None:
