@@ -129,6 +129,12 @@ class Feed:
                 return
         self._ledger.hand_back([job.claimed.id])
 
+    def let_go(self, job: Job) -> None:
+        """A copy was not wanted at its dot: skipped or cancelled since; or its mail-out is paused and gives no more."""
+        self._limiter.give_back()
+        if self._ledger.hand_back([job.claimed.id]) and job.claimed.mailout_id is not None:
+            self.shut(job.claimed.mailout_id)
+
     def open(self, mailout_ids: Iterable[int]) -> None:
         """Tell which mail-outs may send now; notices always may. What the others had in hand is queued again."""
         wanted: set[int | None] = {NOTICES, *mailout_ids} - self.unfit.keys()

@@ -188,12 +188,11 @@ class Ledger:
         with self._lock, self._connection.begin():
             return set(self._connection.scalars(claimed))
 
-    def hand_back(self, recipient_ids: Iterable[int]) -> None:
-        """Queue these claimed copies again: nothing of them was handed over."""
+    def hand_back(self, recipient_ids: Iterable[int]) -> int:
+        """Queue these claimed copies again: nothing of them was handed over. How many were still claimed."""
         mine = Recipient.id.in_(list(recipient_ids)) & (Recipient.claimed_by == self._me)
-        self._write(
-            update(Recipient).where(mine, Recipient.state == State.CLAIMED), state=State.QUEUED, claimed_by=None
-        )
+        claimed = update(Recipient).where(mine, Recipient.state == State.CLAIMED)
+        return self._write(claimed, state=State.QUEUED, claimed_by=None)
 
     def take_back_dot(self, recipient_id: int) -> None:
         """Queue a copy again whose dot may have been noted and was not written: the note itself had failed."""

@@ -181,7 +181,7 @@ def live(seen: Overview, now: datetime) -> Live:
     return Live(
         rate_per_minute=rate,
         seconds_left=(seen.counts.queued + seen.counts.sending) / rate * 60 if rate else None,
-        connections=relay.connections if seen.state is Phase.SENDING else 0,
+        connections=(relay.connections or 0) if seen.state is Phase.SENDING else 0,
         waits_for=waits_for,
         waits_until=until,
         last_reply=newest[0][1] if newest else "",

@@ -66,6 +66,7 @@ class Pump:
         self._bell = threading.Condition()
         self._renewed_at: datetime | None = None
         self._ticks = 0
+        self._lost = False
         self._found: list[int] = []
         self._mailouts: list[int] = []
         self._open_connections = 0
@@ -81,12 +82,20 @@ class Pump:
                 with Ledger(db.engine, self._me) as self.ledger:
                     self._make_ready()
                     self._send()
+                    while self._more_came():
+                        self._make_ready()
+                        self._send()
             finally:
                 lease.give_back(LEASE, self._me)
+
+    def _more_came(self) -> bool:
+        """Whether there is work again when all was sent: a mail-out's end is the beginning of its complete mail."""
+        return not (self._lost or self._stopping()) and sending.work_before(self.now())
 
     def _make_ready(self) -> None:
         """Put right what a pump before left behind, and gather what the connections need."""
         self._settings, now = settings(), self.now()
+        self._over, self._found, self._mailouts = False, [], []
         queued, uncertain = self.ledger.take_over(now)
         if queued or uncertain:
             log.warning("took over queued=%s uncertain=%s", queued, uncertain)
@@ -155,7 +164,8 @@ class Pump:
         if self._renewed_at and timedelta(0) <= now - self._renewed_at < RENEW_AFTER:
             return True
         self._renewed_at = now
-        return lease.take(LEASE, self._me, now, LEASE_LENGTH)
+        self._lost = not lease.take(LEASE, self._me, now, LEASE_LENGTH)
+        return not self._lost
 
     def _pause_unfit(self, now: datetime) -> None:
         """Pause the mail-outs whose letter can't go, and unmark whom it was refused to."""
@@ -166,19 +176,23 @@ class Pump:
 
     def _tend(self, mailouts: list[int], now: datetime) -> None:
         """Say how the relay is, and see whether everything moves."""
+        words, excused = self._say_how_it_is(now)
+        if self._tending.due(now):
+            self._tending.look(mailouts, self._verdicts.take_moved(), words, now, excused=excused)
+            self.shelf.remember_abilities()
+
+    def _say_how_it_is(self, now: datetime, *, last: bool = False) -> tuple[str, bool]:
+        """Write the relay's pulse; why nothing moves, in words, and whether that is a reason and no trouble."""
         if self._verdicts.take_heard():
             self.standing.well(now)
-        report, limit = self.standing.report(now), self.feed.limited_by()
-        waits = report.words if self.standing.waits_for_quota(now) else ""
-        trouble = "" if waits else report.words
-        self._tending.say(trouble, None if waits else report.again_at, report.heard_at, now)
-        if limit:
-            waits = waits or f"Your own limit of {limit} is reached."
-        self._tending.say_line(self._open_connections, waits, report.again_at if waits else None, now)
-        if self._tending.due(now):
-            excused = self.standing.waits_for_quota(now) or limit != ""
-            self._tending.look(mailouts, self._verdicts.take_moved(), trouble or waits, now, excused=excused)
-            self.shelf.remember_abilities()
+        report, quota = self.standing.report(now), self.standing.waits_for_quota(now)
+        limit = self.feed.limited_by()
+        trouble, waits = ("", report.words) if quota else (report.words, "")
+        self._tending.say(trouble, None if quota else report.again_at, report.heard_at, now, last=last)
+        if limit and not waits:
+            waits = f"Your own limit of {limit} is reached."
+        self._tending.say_line(self._open_connections, waits, report.again_at if quota else None, now)
+        return trouble or waits, quota or limit != ""
 
     def _end(self) -> None:
         """Let the copies on the wire finish, then queue again what is left in hand."""
@@ -188,7 +202,9 @@ class Pump:
         self._crew.dismiss(STOP_SECONDS)
         self.feed.close()
         self.shelf.keep_only([])
-        closing.close_finished(self.now())
+        now = self.now()
+        closing.close_finished(now)
+        self._say_how_it_is(now, last=True)
         pulse.line(pulse.RELAY, 0, "", None)
         db.session.remove()
 

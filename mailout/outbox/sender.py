@@ -175,7 +175,8 @@ class Sender:
                 return
         if not self._to_dot(job):
             connection.abandon()
-            self._put_back(job)
+            self._current = None
+            self._pump.feed.let_go(job)
             return
         following = self._ahead(connection)
         self._pump.feed.went()

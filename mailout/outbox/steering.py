@@ -59,7 +59,11 @@ def pause(mailout_id: int, actor: Actor, now: datetime) -> None:
 
 def resume(mailout_id: int, actor: Actor, now: datetime) -> None:
     """Go on where it was paused."""
-    values = {"paused_at": None, "paused_by_id": None, "paused_for": "", "progress_at": now}
+    row = progress.find(mailout_id)
+    values: dict[str, object] = {"paused_at": None, "paused_by_id": None, "paused_for": ""}
+    values |= {"progress_at": now, "tended_at": now}
+    if row.paused_by_id is None and row.released_at is None:  # what we paused by ourselves, a person has looked at now
+        values |= {"released_at": now, "released_by_id": actor.user_id}
     _press(mailout_id, "resume", now, Mailout.paused_at.is_not(None), **values)
     note(actor, "mailout.resume", f"mail-out {mailout_id}", "", now)
 
@@ -87,7 +91,8 @@ def once_more(mailout_id: int, state: State, actor: Actor, now: datetime) -> int
     Returns how many. Raises NotNow when there are none.
     """
     press = "retry-failed" if state is State.FAILED else "send-again-uncertain"
-    values = {"finished_at": None, "tried_all_at": None, "progress_at": now, "round": Mailout.round + 1}
+    values: dict[str, object] = {"finished_at": None, "tried_all_at": None, "progress_at": now, "tended_at": now}
+    values |= {"round": Mailout.round + 1}
     _press(mailout_id, press, now, Mailout.finished_at.is_not(None), **values)
     queued = queue.queue_again(mailout_id, state)
     if not queued:

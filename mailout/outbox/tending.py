@@ -56,10 +56,13 @@ class Tending:
         """Whether it is time for a look; also after the clock was put back."""
         return self._looked_at is None or not timedelta(0) <= now - self._looked_at < EVERY
 
-    def say(self, words: str, again_at: datetime | None, heard_at: datetime | None, now: datetime) -> None:
-        """Write the relay's pulse when there is something new to say of how it is."""
+    def say(
+        self, words: str, again_at: datetime | None, heard_at: datetime | None, now: datetime, *, last: bool = False
+    ) -> None:
+        """Write the relay's pulse when there is something new to say of how it is, and not too often but at last."""
         news = f"{words}|{again_at}|{heard_at and int(heard_at.timestamp() / 10)}"
-        if news == self._said or (self._said_at and timedelta(0) <= now - self._said_at < SPOKEN_EVERY):
+        soon = self._said_at is not None and timedelta(0) <= now - self._said_at < SPOKEN_EVERY
+        if news == self._said or (soon and not last):
             return
         self._said, self._said_at = news, now
         if words:

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from mailout.core import own
 from mailout.core.delivery import public
 from mailout.current import settings
-from mailout.models import Letter, LetterBytes, MailingList, Mailout, Recipient, User, db
+from mailout.models import Customer, Letter, LetterBytes, ListPlace, MailingList, Mailout, Recipient, User, db
 from mailout.outbox.pump import PATIENCE, Pump
 from mailout.wires.smtp_open import Patience
 
@@ -30,8 +30,21 @@ def letter(size: int = 200) -> bytes:
     return LETTER + (line * (size // len(line) + 1))[: max(size, 2) - 2].rstrip(b"\r\n") + b"\r\n"
 
 
-def mailout(user: User, place: MailingList, raw: bytes, addresses: Sequence[str], now: datetime) -> int:
-    """An accepted mail-out of this letter to these addresses (who are no customers), due now; commits."""
+def customers_of(place: MailingList) -> list[tuple[int, str]]:
+    """Who is included in the list."""
+    query = select(Customer.id, Customer.email).join(ListPlace, ListPlace.customer_id == Customer.id)
+    return [(found, email) for found, email in db.session.execute(query.where(ListPlace.list_id == place.id))]
+
+
+def mailout(
+    user: User,
+    place: MailingList,
+    raw: bytes,
+    addresses: Sequence[str],
+    now: datetime,
+    customers: Sequence[tuple[int, str]] = (),
+) -> int:
+    """An accepted mail-out of this letter to these addresses (who are no customers) and customers, due; commits."""
     digest = hashlib.sha256(raw + str(now.timestamp()).encode() + ",".join(addresses).encode()).hexdigest()
     stored = Letter(digest=digest, received_at=now, size=len(raw), author=user.email, spool="handled")
     db.session.add(stored)
@@ -54,7 +67,11 @@ def mailout(user: User, place: MailingList, raw: bytes, addresses: Sequence[str]
     )
     db.session.add(row)
     db.session.flush()
-    rows = [{"mailout_id": row.id, "address": address, "name": "", "state": "queued"} for address in addresses]
+    everybody = [(None, address) for address in addresses] + list(customers)
+    rows = [
+        {"mailout_id": row.id, "customer_id": customer, "address": address, "name": "", "state": "queued"}
+        for customer, address in everybody
+    ]
     db.session.execute(insert(Recipient), rows)
     db.session.commit()
     return row.id
