@@ -20,12 +20,13 @@ from ..core.fault import Fault
 from ..journal import COMMAND, note
 from ..models import Place, Suppressed, db
 from ._output import fail, now, print_json, tidy
+from ._words import Group
 
 HOW = "command line"
 SHOWN = 20
 
 
-@click.group("customers")
+@click.group("customers", cls=Group)
 def group() -> None:
     """The people written to."""
 

@@ -12,9 +12,10 @@ from flask import current_app
 from .. import database
 from ..current import settings
 from ._output import fail, tidy
+from ._words import Group
 
 
-@click.group("db")
+@click.group("db", cls=Group)
 def group() -> None:
     """The database."""
 

@@ -12,9 +12,10 @@ import click
 
 from .. import demo
 from ._output import tidy
+from ._words import Command
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @tidy
 def command() -> None:
     """Show the whole loop against the built-in sandbox, over real sockets."""

@@ -13,11 +13,12 @@ from ..models import Letter, db
 from ..models.mail import VERDICTS
 from ..outbox.progress import iso
 from ._output import print_json, tidy
+from ._words import Group
 
 PAGE = 500
 
 
-@click.group("inbox")
+@click.group("inbox", cls=Group)
 def group() -> None:
     """The letters that came into the mailbox."""
 

@@ -14,9 +14,10 @@ from ..book.tally import Tally
 from ..journal import COMMAND
 from ..models import MailingList, db
 from ._output import now, print_json, tidy
+from ._words import Group
 
 
-@click.group("lists")
+@click.group("lists", cls=Group)
 def group() -> None:
     """The types of mail-out."""
 

@@ -15,9 +15,10 @@ from ..intake import collect, handle
 from ..intake.handle import Done
 from ..models import Letter, db
 from ._output import fail, now, print_json, tidy
+from ._words import Group
 
 
-@click.group("mailbox")
+@click.group("mailbox", cls=Group)
 def group() -> None:
     """The mailbox that letters come to."""
 

@@ -25,13 +25,14 @@ from ..models import Mailout, db
 from ..outbox import progress, steering
 from ..outbox.progress import Overview
 from ._output import now, print_json, tidy
+from ._words import Group, MailoutNumber
 
 LIST_MOST = 10_000
 STATES = click.Choice([str(phase) for phase in Phase])
 RECIPIENT_STATES = click.Choice(PUBLIC)
 
 
-@click.group("mailouts")
+@click.group("mailouts", cls=Group)
 def group() -> None:
     """Mail-outs: make, follow, pause, resume, cancel."""
 
@@ -58,7 +59,7 @@ def create(list_name: str, email: str, hold: bool, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("mailout_id", type=int, metavar="ID")
+@click.argument("mailout_id", type=MailoutNumber(), metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--watch", is_flag=True, help="Follow it until it ends.")
 @tidy
@@ -117,7 +118,7 @@ def list_all(state: str | None, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("mailout_id", type=int, metavar="ID")
+@click.argument("mailout_id", type=MailoutNumber(), metavar="ID")
 @click.option("--state", type=RECIPIENT_STATES, help="Only those in this state.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @tidy
@@ -135,7 +136,7 @@ def _steer(name: str, act: Callable[[int, Actor, datetime], Any], help_text: str
     """Add the command `name`, which does `act` to the mail-out of the given id."""
 
     @group.command(name, help=help_text)
-    @click.argument("mailout_id", type=int, metavar="ID")
+    @click.argument("mailout_id", type=MailoutNumber(), metavar="ID")
     @tidy
     def command(mailout_id: int) -> None:
         result = act(mailout_id, COMMAND, now())

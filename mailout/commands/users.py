@@ -17,9 +17,10 @@ from ..journal import COMMAND
 from ..models import User, db
 from ..outbox.progress import iso
 from ._output import fail, now, print_json, tidy
+from ._words import Group
 
 
-@click.group("users")
+@click.group("users", cls=Group)
 def group() -> None:
     """Who uses Mailout, and what they may."""
 
