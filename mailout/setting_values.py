@@ -7,11 +7,12 @@ Fails    Misconfigured, at the end, with every fault
 
 from __future__ import annotations
 
-import os
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -87,7 +88,9 @@ class Reader:
         if not text:
             return default
         if not re.fullmatch(form, text) or not least <= float(text) <= most:
-            self.fault(name, f"is {text!r}, which is not {kind} from {least:g} to {most:g}", f"{default:g}")
+            self.fault(
+                name, f"is {text!r}, which is not {kind} from {_plain(least)} to {_plain(most)}", _plain(default)
+            )
             return default
         return float(text)
 
@@ -107,12 +110,23 @@ class Reader:
             return ""
         return value
 
-    def file(self, name: str) -> str:
-        """The path of a file that can be read, or nothing."""
-        value = self.text(name)
-        if value and not (Path(value).is_file() and os.access(value, os.R_OK)):
-            self.fault(name, f"names a file that can't be read: {value}", "/etc/ssl/certs/ca-certificates.crt")
+    def certificates(self, name: str) -> str:
+        """The path of a file with trusted certificates, or nothing."""
+        value, example = self.text(name), "/etc/ssl/certs/ca-certificates.crt"
+        if not value:
+            return ""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+        except ssl.SSLError:
+            self.fault(name, f"names a file that holds no certificate: {value}", example)
+        except OSError:
+            self.fault(name, f"names a file that can't be read: {value}", example)
         return value
+
+
+def _plain(number: float) -> str:
+    """A number as one writes it into a setting: "26214400", "0.0001"."""
+    return f"{number:.9f}".rstrip("0").rstrip(".")
 
 
 def address_pattern(reader: Reader, name: str, braces: str, default: str, example: str) -> str:
@@ -129,7 +143,8 @@ def address_pattern(reader: Reader, name: str, braces: str, default: str, exampl
         reader.fault(
             name, f"is {value!r}, whose part before the @ is too long: a key must fit into 64 characters", example
         )
-    return value or example
+    # what is made of a wrong one would be wrong too, and it is the one that has to be put right
+    return example if name in reader.faults else value
 
 
 def base_url(reader: Reader, sandbox: bool, local: str) -> str:
@@ -148,10 +163,33 @@ def base_url(reader: Reader, sandbox: bool, local: str) -> str:
 def host_name(reader: Reader, name: str) -> str:
     """A host's name or address."""
     value = reader.line(name)
-    if value and not _HOST.fullmatch(value):
-        reader.fault(name, f"is {value!r}, which is no host name", "mail.example.org")
+    if value and not _HOST.fullmatch(value) and not _is_address(value):
+        reader.fault(
+            name, f"is {value!r}, which is no host name", "127.0.0.1" if name == "HOST" else "mail.example.org"
+        )
         return ""
     return value
+
+
+def _is_address(value: str) -> bool:
+    """Whether it is an address of the Internet Protocol, like "::1"."""
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def database(reader: Reader, default: str) -> str:
+    """Where the database is: a SQLite file in a folder that is there, for nothing else is supported yet."""
+    value, example = reader.text("DATABASE_URL"), "sqlite:////var/lib/mailout/mailout.db"
+    path = Path(value.removeprefix("sqlite:///").partition("?")[0])
+    if value and not re.fullmatch(r"sqlite:////[^?]+(\?.*)?", value):
+        # the value is not shown: a password may be in it
+        reader.fault("DATABASE_URL", "names no SQLite file by its whole path, and no other database will do", example)
+    elif value and (not path.parent.is_dir() or path.is_dir()):
+        reader.fault("DATABASE_URL", f"names a file that can't be made: {path}", example)
+    return value or default
 
 
 def local_zone(reader: Reader) -> ZoneInfo:

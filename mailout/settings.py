@@ -26,6 +26,7 @@ from .setting_values import (
     Reader,
     address_pattern,
     base_url,
+    database,
     durations,
     host_name,
     local_zone,
@@ -82,8 +83,8 @@ class Settings:
 
     @property
     def huey_file(self) -> Path:
-        """The doorbell's own little database; losing it loses nothing."""
-        return self.instance_dir / "huey.db"
+        """The doorbell's own little database, beside the database; losing it loses nothing."""
+        return Path(self.database_url.removeprefix("sqlite:///").partition("?")[0]).with_name("huey.db")
 
     @property
     def secure(self) -> bool:
@@ -120,10 +121,10 @@ def read(values: Mapping[str, str] | None = None, root: Path = ROOT) -> Settings
     settings = Settings(
         instance_dir=instance,
         secret_key=secret_key,
-        database_url=reader.text("DATABASE_URL") or f"sqlite:///{instance / 'mailout.db'}",
+        database_url=database(reader, f"sqlite:///{instance / 'mailout.db'}"),
         durability=reader.one_of("DURABILITY", ("power", "process"), "power"),
         base_url=base_url(reader, sandbox, f"http://127.0.0.1:{reader.text('PORT') or 5000}"),
-        host=reader.text("HOST") or "127.0.0.1",
+        host=host_name(reader, "HOST") or "127.0.0.1",
         port=reader.whole("PORT", 5000, 1, 65535),
         trust_proxy=reader.whole("TRUST_PROXY", 0, 0, 10),
         time_zone=local_zone(reader),
@@ -145,7 +146,7 @@ def read(values: Mapping[str, str] | None = None, root: Path = ROOT) -> Settings
         sender_policy=reader.one_of("SENDER_POLICY", ("known", "key"), "known"),
         start_delay=timedelta(seconds=reader.number("START_DELAY_SECONDS", 30, 0, 86_400)),
         key_lifetime=timedelta(hours=reader.number("KEY_LIFETIME_HOURS", 24, 0.0001, 8760)),
-        receiving_host=reader.text("RECEIVING_HOST").lower(),
+        receiving_host=host_name(reader, "RECEIVING_HOST").lower(),
         max_message_bytes=reader.whole("MAX_MESSAGE_BYTES", 26_214_400, 1024, 1_000_000_000),
         support_address=reader.address("SUPPORT_ADDRESS"),
         retry_schedule=durations(reader, "RETRY_SCHEDULE", "1m,5m,15m,1h,2h,4h,8h"),
@@ -179,11 +180,11 @@ def _server(reader: Reader, prefix: str, security: str, ports: Mapping[str, int]
     username, password = reader.line(f"{prefix}_USERNAME"), reader.line(f"{prefix}_PASSWORD", secret=True)
     if username and not password:
         reader.fault(f"{prefix}_PASSWORD", f"is missing while {prefix}_USERNAME is set", "a password")
-    if password and security == "none" and not LOOPBACK.fullmatch(host):
+    if password and host and security == "none" and not LOOPBACK.fullmatch(host):
         reader.fault(f"{prefix}_SECURITY", "is none, which would show the password to everybody on the way", "tls")
     if prefix == "POP3" and host and not username:
         reader.fault("POP3_USERNAME", "is missing: the mailbox can't be read without it", "mailout@example.org")
-    ca_file = reader.file("TLS_CA_FILE")
+    ca_file = reader.certificates("TLS_CA_FILE")
     return Server(host, port, username, password, security, ca_file) if host else None
 
 
