@@ -167,6 +167,8 @@ def _letter(line: HistoryLine) -> Got:
     """A letter with the reason as a sentence: what a server said stands between quotation marks."""
     if line.state == "uncertain":
         return Got(line, "The line broke at the last word. Nobody sent it again.")
+    if line.state == history.JOINED_LATER:
+        return Got(line, "They came into the list afterwards.")
     if not line.why:
         return Got(line, "")
     if line.state in ("skipped", history.NOT_IN_IT):
