@@ -214,9 +214,18 @@ def _refuse(row: Mailout, arrived: Arrived, decision: Decision, now: datetime) -
     assert decision.problem is not None
     late = decision.problem in (Problem.KEY_USED, Problem.KEY_EXPIRED) and arrived.row.whole
     steering.problem(row.id, decision.problem, decision.detail, now)
-    if not arrived.read.automatic:
+    if _is_answered(arrived):
         notify.error(row, decision.problem, arrived.row, arrived.author, now, detail=decision.detail, late=late)
     return decision
+
+
+def _is_answered(arrived: Arrived) -> bool:
+    """Whether a letter may be answered: no program's is, nor our own (DECISIONS 19).
+
+    FROM_ADDRESS can be a user's address too: then the letter is theirs.
+    """
+    ours = settings().own.covers(arrived.author) and not _is_known(arrived)
+    return not (arrived.read.automatic or ours)
 
 
 def _actor(row: Mailout) -> Actor:
@@ -231,11 +240,11 @@ def refuse_two(rows: list[Mailout], arrived: Arrived, now: datetime) -> None:
     for row in rows:
         steering.problem(row.id, Problem.TWO_KEYS, "", now)
     first = rows[0] if rows else None
-    if not arrived.read.automatic:
+    if _is_answered(arrived):
         notify.error(first, Problem.TWO_KEYS, arrived.row, arrived.author, now, late=False)
 
 
 def refuse_unknown(problem: Problem, arrived: Arrived, now: datetime) -> None:
     """A key that we never gave out, or a damaged one: only an active user hears of it (DECISIONS 18)."""
-    if not arrived.read.automatic:
+    if _is_answered(arrived):
         notify.error(None, problem, arrived.row, arrived.author, now, late=False)

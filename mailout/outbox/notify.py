@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from ..book import users
-from ..core import completion, notices, refusals, sheet
+from ..core import completion, left_out, notices, refusals, sheet
 from ..core import seal as seals
 from ..core.completion import Outcome
 from ..core.notices import NAMED, Attachment, Occasion, Row, Written
@@ -87,10 +87,17 @@ def _rows(lines: Iterable[progress.Line]) -> Sequence[Row]:
     found = []
     for line in lines:
         who = f"{line.name} <{line.address}>" if line.name else line.address
-        next_try = f" Next try {dated(line.due_at, zone)}." if line.due_at else ""
-        why = "" if line.state == "sent" else f"{line.reason} {line.reply}".strip() + next_try
+        next_try = f" (next try {dated(line.due_at, zone)})" if line.due_at else ""
+        why = "" if line.state == "sent" else _why(line) + next_try
         found.append(Row(line.state, notices.line(who), notices.line(why, 500)))
     return found
+
+
+def _why(line: progress.Line) -> str:
+    """The reason for what became of a recipient, and what their server said."""
+    if line.state == "skipped":
+        return left_out.in_words(line.reason)
+    return f"{line.reason} {line.reply}".strip()
 
 
 def recipients_csv(mailout_id: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -289,6 +290,27 @@ def test_an_automatic_letter_to_a_key_starts_nothing_and_is_not_answered(
     assert done.verdict in ("auto-reply", "bounce", "other")
     assert (copies(), notices()) == (0, [])
     assert post.bring(letter(submission.key_address(mailout), number=2)).verdict == "mail-out"
+
+
+@pytest.mark.parametrize("author", ["mailout@mail.test", "Mailout+b-1-xyz@mail.test"])
+def test_a_letter_that_says_it_is_from_ourselves_is_not_answered(post: Post, mailout: Mailout, author: str) -> None:
+    address = submission.key_address(mailout)
+    post.bring(letter(address))
+
+    assert post.bring(letter(address, number=2, author=author)).verdict == "refused"
+    assert notices() == []
+
+
+def test_a_user_whose_address_became_that_of_our_notices_hears_of_an_error(
+    app: Flask, post: Post, mailout: Mailout
+) -> None:
+    made = app.extensions["mailout"]
+    app.extensions["mailout"] = replace(made, own=replace(made.own, sender=JANE))
+    address = submission.key_address(mailout)
+    post.bring(letter(address))
+    post.bring(letter(address, number=2))
+
+    assert notices() == [("Mail-out error", JANE)]
 
 
 def test_only_five_error_mails_an_hour_go_to_one_address(post: Post, jane: User, now: datetime) -> None:
