@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from .compose import Prepared, Written
 from .displayed import is_attachment, texts
 from .mime import Part, Unreadable, leaves, text, tree
-from .nature import nature
+from .nature import Nature, nature
 from .preview import words_of
 
 LARGE, TOO_LARGE = 5_000_000, 10_000_000
@@ -67,12 +67,13 @@ def check(letter: Written, prepared: Prepared) -> tuple[Check, ...]:
     files = [part for part in leaves(root) if is_attachment(part, root)]
     markup = "\n".join(said for kind, said in shown if kind == "text/html")
     plain = "\n".join(said for kind, said in shown if kind == "text/plain") or words_of(markup)
+    kind = nature(root, letter.body)
     found = [
         *_of_the_subject(prepared.subject),
-        *_of_the_text(plain, markup, shown, root),
+        *(() if kind.closed and not shown else _of_the_text(plain, markup, shown, root)),
         *_of_the_files(plain, files),
         *_of_links(plain + markup, markup, root),
-        *_of_private_links(root, letter.body),
+        *_of_private_links(kind),
         *_of_the_size(len(prepared.head) + len(prepared.body)),
     ]
     return tuple(sorted(found, key=lambda one: not one.serious))
@@ -132,8 +133,8 @@ def _of_links(both: str, markup: str, root: Part) -> Iterator[Check]:
         yield Check("A file is behind an iCloud Mail Drop link, which works for 30 days.", False)
 
 
-def _of_private_links(root: Part, body: bytes) -> Iterator[Check]:
-    for link in nature(root, body).private_links[:3]:
+def _of_private_links(kind: Nature) -> Iterator[Check]:
+    for link in kind.private_links[:3]:
         yield Check(f"Your customers may not be allowed to open {link}. Share the file with everybody first.", True)
 
 

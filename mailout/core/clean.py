@@ -39,6 +39,7 @@ _ATTRIBUTES = _names(
     "align alt bgcolor border cellpadding cellspacing class color cols colspan dir face height hspace lang noshade"
     " nowrap reversed rowspan rules size span start summary title type valign value vspace width"
 )
+_MARK = re.compile(r"<(?=[A-Za-z/!?])")
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:_-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
 _ATTRIBUTE = re.compile(r"([^\s=/>\"']+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+)))?")
 _STYLE_FAULT = re.compile(r"\\|[<>]|@|//|expression|behaviou?r|-moz-binding|javascript", re.IGNORECASE)
@@ -47,6 +48,7 @@ _CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _AT_RULE = re.compile(r"@(?!media\b)[^;{}]*(?:;|\{[^{}]*\}|\Z)", re.IGNORECASE)
 _LINK = re.compile(r"(?:https?|mailto|tel):", re.IGNORECASE)
 _FAILURES_MOST = 50
+_NESTED_MOST = 300
 
 Picture = Callable[[str], str]
 
@@ -83,12 +85,12 @@ class _Cleaner:
         """The clean markup."""
         at = 0
         while at < len(self.markup):
-            mark = self.markup.find("<", at)
-            if mark < 0 or self.failures > _FAILURES_MOST:
+            mark = _MARK.search(self.markup, at)
+            if mark is None or self.failures > _FAILURES_MOST:
                 self._say(self.markup[at:])
                 break
-            self._say(self.markup[at:mark])
-            at = self._markup_at(mark)
+            self._say(self.markup[at : mark.start()])
+            at = self._markup_at(mark.start())
         self.out += [f"</{name}>" for name in reversed(self.open)]
         return "".join(self.out)
 
@@ -104,7 +106,7 @@ class _Cleaner:
             return self._after(">", at)
         found = _TAG.match(self.markup, at)
         if found is None:
-            self.failures += self.markup[at + 1 : at + 2].isalpha()
+            self.failures += 1
             self._say("<")
             return at + 1
         return self._tag(found)
@@ -127,7 +129,7 @@ class _Cleaner:
             return found.end()
         if closes:
             self._close(name)
-        else:
+        elif len(self.open) < _NESTED_MOST:
             self._begin(name, found[3])
         return found.end()
 
@@ -144,7 +146,7 @@ class _Cleaner:
 
     def _close(self, name: str) -> None:
         """Close an element that is open, and those in it that were forgotten."""
-        if name not in self.open[-200:]:
+        if name not in self.open:
             return
         while self.open:
             last = self.open.pop()

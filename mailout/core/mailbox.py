@@ -31,13 +31,18 @@ class _Entry:
     comments: list[str] = field(default_factory=list)
     angle: str | None = None
 
+    @property
+    def said(self) -> bool:
+        """Whether there is anything in it."""
+        return bool(self.words or self.comments or self.angle is not None)
+
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _QUOTED_STRING = re.compile(_QUOTED, re.DOTALL)
 _ANGLE = re.compile(rf"<((?:{_QUOTED}|[^<>\"])*)>", re.DOTALL)
 _OPEN_ANGLE = re.compile(r"<([^<>,;]*)")
 _WORD = re.compile(r'[^\s"(<,;:>]+')
-_BEFORE_AT = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^\s"@]+)\Z', re.DOTALL)
+_NOT_IN_LOCAL = ' \t\r\n"@'
 _AFTER_AT = re.compile(r'[^\s"@]+')
 _SIDE_MOST = 320
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
@@ -81,7 +86,7 @@ def _entries(text: str) -> list[_Entry]:
                     entry = _Entry()
                 entry.angle, end = found[1], found.end()
         elif character in ",;:":
-            entries += [entry] if character != ":" else []
+            entries += [entry] if character != ":" and entry.said else []
             entry = _Entry()
         elif found := _WORD.match(text, at):
             entry.words.append(found[0])
@@ -114,10 +119,22 @@ def _mailboxes_of(entry: _Entry, charset: str) -> list[Mailbox]:
 def _bare_ones(text: str) -> Iterator[str]:
     """What stands around each "@", as far as an address can reach."""
     for at in re.finditer("@", text):
-        before = _BEFORE_AT.search(text[max(0, at.start() - _SIDE_MOST) : at.start()])
+        before = _local_before(text, at.start())
         after = _AFTER_AT.match(text, at.end(), at.end() + _SIDE_MOST)
         if before and after:
-            yield f"{before[0]}@{after[0]}"
+            yield f"{before}@{after[0]}"
+
+
+def _local_before(text: str, at: int) -> str:
+    """The local part that ends at `at`: a quoted string, or what stands since the last blank."""
+    least = max(0, at - _SIDE_MOST)
+    if text.endswith('"', least, at):
+        begin = text.rfind('"', least, at - 1)
+        return text[begin:at] if begin >= 0 else ""
+    begin = at
+    while begin > least and text[begin - 1] not in _NOT_IN_LOCAL:
+        begin -= 1
+    return text[begin:at]
 
 
 def _address(text: str) -> str:

@@ -37,7 +37,7 @@ _PRIVATE = re.compile(
           (?!e/)(?![^/\s"'<>]+/pub)
         | 1drv\.ms/
         | onedrive\.live\.com/
-        | [a-z0-9.-]+\.sharepoint\.com/(?::[a-z]:/|personal/)
+        | [a-z0-9.-]+\.sharepoint\.com/(?::[a-z]:/|personal/|sites/|teams/)
         | (?:www\.)?icloud\.com/iclouddrive/
     )[^\s"'<>]*""",
     re.VERBOSE | re.IGNORECASE,

@@ -94,7 +94,6 @@ class _Shown:
     def __init__(self, root: Part, body: bytes) -> None:
         self.root, self.body = root, body
         self.room = PICTURES_MOST
-        self.used: set[str] = set()
 
     def plain(self) -> str:
         """The displayed text; where there is only HTML, its words."""
@@ -129,7 +128,6 @@ class _Shown:
             if kind and wanted and wanted in (part.content_id, part.number):
                 octets = decoded(part, self.body)
                 self.room -= len(octets)
-                self.used.add(part.number)
                 return f"data:{kind};base64,{base64.b64encode(octets).decode()}" if self.room >= 0 else ""
         return ""
 
@@ -138,11 +136,7 @@ class _Shown:
         return [
             Attachment(part.filename, len(decoded(part, self.body)), part.type)
             for part in leaves(self.root)
-            if (
-                part.type.startswith("image/") is pictures
-                and (pictures or (is_attachment(part, self.root) and part.type not in ("text/html", "text/plain")))
-            )
-            or (not pictures and part.type in TEXTS and is_attachment(part, self.root))
+            if part.type.startswith("image/") is pictures and (pictures or is_attachment(part, self.root))
         ]
 
 

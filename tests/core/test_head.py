@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.header
 import email.utils
 import re
+import time
 
 import pytest
 from hypothesis import example, given
@@ -174,16 +175,13 @@ def test_raw_eight_bit_is_read_as_utf8_else_the_texts_charset_else_windows_1252(
 
 
 def test_a_value_made_to_be_slow_is_read_at_once() -> None:
-    for value in (
-        b"=?x?q?" * 40_000,
-        b"=?x?q? " * 40_000,
-        b"=?" * 100_000,
-        b"(" * 200_000,
-        b'"\\' * 100_000,
-        b"<" * 200_000,
-    ):
-        readable(value)
-        mailboxes(value)
+    started = time.monotonic()
+
+    for value in (b"=?x?q?", b"=?x?q? ", b"=?", b"(", b"\"\\", b"<", b"a@", b"a", b"@"):
+        readable(value * (100_000 // len(value)))
+        mailboxes(value * (100_000 // len(value)))
+
+    assert time.monotonic() - started < 9
 
 
 @pytest.mark.parametrize(
