@@ -5,7 +5,8 @@ Owns     the form of the files in INSTANCE_DIR/cache: the shared octets dot-stuf
 Never    is missed: a file that is gone, cut short or of an older form is made again from the letter
 Fails    Unreadable, when a file is none of ours any more; OSError when the disk is full
 
-The file is mapped, not read: however many connections and customers there are, the body is in memory once.
+The file is mapped, not read: however many connections and customers there are, the body is in memory once; a large
+one never is, the kernel sends it from the file.
 """
 
 from __future__ import annotations
@@ -20,15 +21,19 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..core import compose
 from ..core.compose import Personal, Prepared
 from ..core.mailbox import Mailbox, mailbox_field
 from ..core.splice import Kind
+from ..wires.smtp_line import FilePart
 
 MAGIC = b"Mailout prepared letter 1\n"
 BLOCK = 1 << 20
+
+#: From this size on, shared octets are sent from the file.
+LARGE = 1 << 20
 
 #: What stands in the head of the copy that the gaps are found with; nobody has it.
 _TO = Mailbox("", "gap-to@gap.invalid")
@@ -51,7 +56,7 @@ class Cached:
     """
 
     head: tuple[bytes | Gap, ...]
-    segments: tuple[memoryview | Personal, ...]
+    segments: tuple[memoryview | FilePart | Personal, ...]
     eight_bit: bool
     smtputf8: bool
     kept_whole: bool
@@ -146,30 +151,31 @@ def head_with_gaps(prepared: Prepared) -> list[bytes | Gap]:
 
 def read(path: Path) -> Cached:
     """The prepared letter in the file at `path`. Raises Unreadable, FileNotFoundError among other OSErrors."""
-    with path.open("rb") as file:
-        octets = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    file = path.open("rb")
     try:
+        octets = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         at = int(octets[:16], 16)
         if octets[at : at + len(MAGIC)] != MAGIC:
             raise ValueError("another form")
         about = json.loads(octets[at + len(MAGIC) :])
         return Cached(
             head=tuple(part if isinstance(part, str) else _octets(part["octets"]) for part in about["head"]),
-            segments=tuple(_segments(about["segments"], memoryview(octets))),
+            segments=tuple(_segments(about["segments"], memoryview(octets), file)),
             eight_bit=bool(about["eight_bit"]),
             smtputf8=bool(about["smtputf8"]),
             kept_whole=bool(about["kept_whole"]),
         )
     except (ValueError, KeyError, TypeError) as error:
+        file.close()
         raise Unreadable(str(error)) from error
 
 
-def _segments(told: list[Any], octets: memoryview) -> Iterator[memoryview | Personal]:
+def _segments(told: list[Any], octets: memoryview, file: BinaryIO) -> Iterator[memoryview | FilePart | Personal]:
     """The segments as `_write_segments` told them."""
     at = 16
     for segment in told:
         if isinstance(segment, int):
-            yield octets[at : at + segment]
+            yield FilePart(file, at, segment) if segment >= LARGE else octets[at : at + segment]
             at += segment
         else:
             yield _unpacked(segment)

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..core.delivery import Outcome, Reply, Scope, Stage, State
 from ..wires.smtp import Copy
 from .ledger import NOTICES, Claimed, Ledger, Settled
@@ -26,6 +28,7 @@ from .limiter import Limiter
 from .shelf import Unfit
 
 PAGE = 500
+NOTHING = Copy("", "", (), 0)
 log = logging.getLogger(__name__)
 
 
@@ -96,6 +99,9 @@ class Feed:
                 self.unfit[claimed.mailout_id] = str(error)
                 self.shut(claimed.mailout_id)
             self._ledger.hand_back([claimed.id])
+        except SQLAlchemyError:
+            self.put_back(Job(claimed, NOTHING))
+            raise
         except Exception as error:
             log.exception("not composed recipient=%s", claimed.id)
             self._mark(claimed, error)

@@ -25,7 +25,7 @@ from ..current import settings
 from ..models import db
 from ..wires.smtp import Connection
 from ..wires.smtp_open import Patience, RelayUnavailable, open_line
-from . import closing, sending, sole, tending
+from . import closing, sending, shelf, sole, tending
 from .crew import Crew, Stays
 from .feed import Feed, Job
 from .ledger import Ledger
@@ -204,6 +204,7 @@ class Pump:
         self.shelf.keep_only([])
         now = self.now()
         closing.close_finished(now)
+        shelf.clear_away()
         self._say_how_it_is(now, last=True)
         pulse.line(pulse.RELAY, 0, "", None)
         db.session.remove()

@@ -11,18 +11,19 @@ are stuffed and encoded once, mapped, and never copied.
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import LargeBinary, func, select
 
 from ..core import compose, own
-from ..core import letter as letters
-from ..core.compose import Circumstances, Prepared, Refused
+from ..core.compose import Circumstances, Personal, Prepared, Refused
 from ..core.mailbox import Mailbox, mailbox_field, written_address
 from ..core.problem import Problem
 from ..current import secret, settings
@@ -32,12 +33,16 @@ from ..wires.smtp_line import Piece
 from ..wires.smtp_open import Abilities
 from .cached import ADDRESS, MESSAGE_ID, TO, URL, Cached, Unreadable, read, stuffed, write
 from .ledger import Claimed
+from .pressing import Broken, press
 
 #: The row of Setting that remembers what the relay could not carry when we last met it.
 RELAY = "relay without 8BITMIME"
 
 #: The unsubscribe line of a list that has no wording of its own.
 LINE = "Leave this list"
+
+#: A letter is read from its row in pieces of so many octets.
+PIECE = 4 << 20
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +65,6 @@ class Shelf:
     def __init__(self) -> None:
         self._app = current_app._get_current_object()  # type: ignore[attr-defined]
         self._own = settings().own
-        self._folder = settings().cache_dir
         self._links = settings().base_url + "/u/"
         self._secret = secret()
         self._lock = threading.RLock()
@@ -116,10 +120,10 @@ class Shelf:
         head = b"".join([part if isinstance(part, bytes) else gaps[part] for part in letter.head])
         pieces: list[Piece] = [head]
         for segment in letter.segments:
-            if isinstance(segment, memoryview):
-                pieces.append(segment)
-            else:
+            if isinstance(segment, Personal):
                 pieces.append(stuffed(compose.personal(segment, link), ended=True))
+            else:
+                pieces.append(segment)
         return Copy(
             self._own.return_path(own.bounce_token(self._secret, claimed.id)),
             address.decode(),
@@ -160,22 +164,29 @@ class Shelf:
     def _letter(self, row: Mailout) -> Cached:
         """The prepared letter that this relay can carry, as little changed as there is one."""
         for variant in (True, False) if self._eight_bit else (False,):
-            found = _opened(_file(self._folder, row.id, variant))
+            found = _opened(_file(row, variant))
             if found and (variant == self._eight_bit or found.kept_whole):
                 return found
-        prepared = _prepared_again(row, eight_bit=self._eight_bit)
-        path = _file(self._folder, row.id, self._eight_bit)
-        write(path, prepared)
-        return read(path)
+        _prepare_again(row, eight_bit=self._eight_bit)
+        return read(_file(row, self._eight_bit))
 
 
 def store(mailout_id: int, prepared: Prepared) -> None:
     """Put a letter on the shelf as it was prepared when it was looked at. What can't be stored is made again later."""
-    variant = prepared.eight_bit or relay_takes_eight_bit()
+    row = db.session.get_one(Mailout, mailout_id)
     try:
-        write(_file(settings().cache_dir, mailout_id, variant), prepared)
+        write(_file(row, prepared.eight_bit or relay_takes_eight_bit()), prepared)
     except OSError as error:
         log.warning("not on the shelf mailout=%s: %s", mailout_id, error.strerror)
+
+
+def clear_away() -> None:
+    """Remove the files of mail-outs that are over, or that there are not."""
+    for path in settings().cache_dir.glob("*bit*"):
+        number = path.name.partition("-")[0]
+        row = db.session.get(Mailout, int(number)) if number.isdigit() else None
+        if row is None or row.finished_at or row.cancelled_at:
+            path.unlink(missing_ok=True)
 
 
 def circumstances(
@@ -214,11 +225,8 @@ def relay_takes_eight_bit() -> bool:
     return row is None or not row.value
 
 
-def _prepared_again(row: Mailout, *, eight_bit: bool) -> Prepared:
-    """The letter prepared anew from what is kept of it. Raises Unfit."""
-    raw = db.session.scalar(select(LetterBytes.raw).where(LetterBytes.letter_id == row.letter_id))
-    if raw is None:
-        raise Unfit("The letter itself is not kept any more, so no copies can be made of it.")
+def _prepare_again(row: Mailout, *, eight_bit: bool) -> None:
+    """Prepare the letter anew from what is kept of it, into its file. Raises Unfit."""
     key = own.make_key(settings().secret_key, row.id, row.key_nonce)
     about = circumstances(
         row,
@@ -227,18 +235,41 @@ def _prepared_again(row: Mailout, *, eight_bit: bool) -> Prepared:
         secret_words=(key, settings().own.key_address(key, row.list.name)),
         eight_bit=eight_bit,
     )
-    try:
-        prepared = compose.prepare(letters.read(raw), about)
-    except Refused as error:
-        raise Unfit(f"Your mail provider can't carry this letter as it is. {error.detail}") from error
-    if Problem.SIGNATURE_WOULD_BREAK in prepared.holds and row.released_at is None:
+    file = _file(row, eight_bit)
+    with tempfile.NamedTemporaryFile(dir=file.parent) as spool:
+        if not _copy_raw(row.letter_id, spool):
+            raise Unfit("The letter itself is not kept any more, so no copies can be made of it.")
+        try:
+            holds = press(Path(spool.name), about, file)
+        except Refused as error:
+            raise Unfit(f"Your mail provider can't carry this letter as it is. {error.detail}") from error
+        except (Broken, OSError) as error:
+            raise Unfit(f"The letter could not be made ready: {error}. Resume tries once more.") from error
+    if Problem.SIGNATURE_WOULD_BREAK in holds and row.released_at is None:
+        file.unlink()
         raise Unfit("Your mail provider carries this letter only with its signature broken. Resume sends it so.")
-    return prepared
 
 
-def _file(folder: Path, mailout_id: int, eight_bit: bool) -> Path:
-    """Where the letter of a mail-out lies, as prepared for relays with or without 8BITMIME."""
-    return folder / f"{mailout_id}.{8 if eight_bit else 7}bit"
+def _copy_raw(letter_id: int | None, spool: IO[bytes]) -> int:
+    """Write the raw letter into `spool`, piece by piece; how many octets it has, 0 when it is not kept."""
+    written = 0
+    while True:
+        piece = func.substr(LetterBytes.raw, written + 1, PIECE, type_=LargeBinary)
+        octets = db.session.scalar(select(piece).where(LetterBytes.letter_id == letter_id))
+        if not octets:
+            spool.flush()
+            return written
+        spool.write(octets)
+        written += len(octets)
+
+
+def _file(row: Mailout, eight_bit: bool) -> Path:
+    """Where the letter of a mail-out lies, as prepared for relays with or without 8BITMIME.
+
+    The letter is in the name: after a restore the same number can be another mail-out.
+    """
+    assert row.letter is not None, "a mail-out that is prepared has its letter"
+    return settings().cache_dir / f"{row.id}-{row.letter.digest[:16]}.{8 if eight_bit else 7}bit"
 
 
 def _opened(path: Path) -> Cached | None:

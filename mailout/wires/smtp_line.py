@@ -10,17 +10,41 @@ sides that both write can't lock each other (RFC 2920 3.1).
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import ssl
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
 
 SLICE = 65_536
 GATHERED = 64
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 
-Piece = bytes | memoryview
+#: So much of a file goes into one system call: the other side is heard at least as often.
+FILE_SLICE = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Octets that are sent from a file and never come into memory: a large body, however many send it at once."""
+
+    file: BinaryIO
+    start: int
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """The same octets, block by block."""
+        for at in range(self.start, self.start + self.size, size):
+            yield os.pread(self.file.fileno(), min(size, self.start + self.size - at), at)
+
+
+Piece = bytes | memoryview | FilePart
 
 
 class Broken(Exception):
@@ -42,24 +66,50 @@ class Line:
 
     def write(self, pieces: Sequence[Piece], seconds: float) -> None:
         """Write all of `pieces`, with one system call where the kernel takes it all. Raises Broken."""
+        plain = [piece for piece in pieces if not isinstance(piece, FilePart)]
+        if len(plain) < len(pieces):
+            self._write_with_files(pieces, seconds)
+            return
         try:
-            taken = self._sock.sendmsg(pieces, (), _AT_ONCE)
+            taken = self._sock.sendmsg(plain, (), _AT_ONCE)
         except BlockingIOError:
             taken = 0
         except OSError as error:
             raise Broken(0) from error
-        if taken < sum(map(len, pieces)):
-            self._write_rest(_after([memoryview(piece) for piece in pieces], taken), taken, seconds)
+        if taken < sum(map(len, plain)):
+            self._write_rest(_after([memoryview(piece) for piece in plain], taken), taken, seconds)
+
+    def _write_with_files(self, pieces: Sequence[Piece], seconds: float) -> None:
+        """Write pieces of which some lie in files: the kernel takes those from there."""
+        written = 0
+        self._sock.setblocking(False)
+        try:
+            for piece in pieces:
+                if isinstance(piece, FilePart):
+                    self._write_file(piece, written, seconds)
+                else:
+                    self._write_rest([memoryview(piece)], written, seconds)
+                written += len(piece)
+        finally:
+            self._sock.setblocking(True)
+
+    def _write_file(self, part: FilePart, written: int, seconds: float) -> None:
+        """Write a part of a file."""
+        at, end = part.start, part.start + part.size
+        while at < end:
+            try:
+                self._wait_for_room(seconds)
+                at += os.sendfile(self._sock.fileno(), part.file.fileno(), at, min(FILE_SLICE, end - at))
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise Broken(written + at - part.start) from error
 
     def _write_rest(self, views: list[memoryview], written: int, seconds: float) -> None:
         """Write what the kernel did not take at once, as it makes room."""
-        watched = select.poll()
-        watched.register(self._sock, select.POLLIN | select.POLLOUT)
         while views:
             try:
-                ready = watched.poll(seconds * 1000)
-                if not ready or ready[0][1] & ~select.POLLOUT:
-                    raise OSError("answered in mid-message" if ready else "no room in time")
+                self._wait_for_room(seconds)
                 taken = self._sock.sendmsg(views[:GATHERED], (), _AT_ONCE)
             except BlockingIOError:
                 continue
@@ -67,6 +117,14 @@ class Line:
                 raise Broken(written) from error
             written += taken
             views = _after(views, taken)
+
+    def _wait_for_room(self, seconds: float) -> None:
+        """Wait until the kernel takes more; raises OSError when it does not in time, or the other side speaks."""
+        watched = select.poll()
+        watched.register(self._sock, select.POLLIN | select.POLLOUT)
+        ready = watched.poll(seconds * 1000)
+        if not ready or ready[0][1] & ~select.POLLOUT:
+            raise OSError("answered in mid-message" if ready else "no room in time")
 
     def read(self, seconds: float) -> bytes:
         """Whatever comes next, waiting at most so long. Raises OSError; ConnectionError when the other side closed."""
@@ -139,17 +197,23 @@ def _after(views: list[memoryview], taken: int) -> list[memoryview]:
     return []
 
 
-def _blocks(pieces: Sequence[Piece]) -> list[Piece]:
+def _blocks(pieces: Sequence[Piece]) -> Iterator[bytes | memoryview]:
     """The pieces regrouped for TLS: neighbours joined up to a slice, larger ones cut into slices without a copy."""
-    blocks: list[Piece] = []
-    small: list[Piece] = []
+    small: list[bytes | memoryview] = []
     room = SLICE
     for piece in pieces:
-        if len(piece) <= room:
+        if len(piece) <= room and not isinstance(piece, FilePart):
             small.append(piece)
             room -= len(piece)
             continue
-        view = memoryview(piece)
-        blocks += [b"".join(small), *(view[start : start + SLICE] for start in range(0, len(view), SLICE))]
+        if small:
+            yield b"".join(small)
+        yield from piece.blocks(SLICE) if isinstance(piece, FilePart) else _sliced(piece)
         small, room = [], SLICE
-    return [block for block in [*blocks, b"".join(small)] if len(block)]
+    if small:
+        yield b"".join(small)
+
+
+def _sliced(piece: bytes | memoryview) -> Iterator[memoryview]:
+    view = memoryview(piece)
+    return (view[start : start + SLICE] for start in range(0, len(view), SLICE))

@@ -72,7 +72,8 @@ def mailout(
         {"mailout_id": row.id, "customer_id": customer, "address": address, "name": "", "state": "queued"}
         for customer, address in everybody
     ]
-    db.session.execute(insert(Recipient), rows)
+    if rows:
+        db.session.execute(insert(Recipient), rows)
     db.session.commit()
     return row.id
 

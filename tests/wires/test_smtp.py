@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from mailout.core.delivery import Reply, Stage
 from mailout.wires.smtp import Connection, Copy
+from mailout.wires.smtp_line import FilePart
 from mailout.wires.smtp_open import Patience, open_line
 from tests.relay import (
     EXTENSIONS,
@@ -355,3 +357,20 @@ def test_dropping_a_copy_that_is_not_wanted_sends_no_dot() -> None:
         time.sleep(0.1)
 
         assert relay.copies() == {"a@x.test": 1}
+
+
+def test_a_body_in_a_file_goes_out_as_it_is(tmp_path: Path) -> None:
+    body = b"".join(b"%07d\r\n" % n for n in range(300_000))
+    (tmp_path / "body").write_bytes(b"not this" + body + b"nor this")
+    with (tmp_path / "body").open("rb") as file, Relay() as relay:
+        connection = connect(relay)
+        pieces = [b"Subject: x\r\n\r\n", FilePart(file, 8, len(body)), b"the end\r\n"]
+        large = Copy("b-1@mail.test", "ada@customers.test", pieces, sum(map(len, pieces)))
+
+        for _ in range(2):
+            connection.offer(large)
+            assert connection.answer() is None
+            assert connection.upload(large) is None
+            assert connection.finish(large, uploaded=True).accepted
+
+        assert [message.octets for message in relay.accepted] == [b"Subject: x\r\n\r\n" + body + b"the end\r\n"] * 2
