@@ -42,18 +42,20 @@ def same(email: str) -> str:
     return f"{local}{at}{ascii_domain}".lower()
 
 
-def check(email: str, own: Own) -> str:
+def check(email: str, own: Own, *, of_user: bool = False) -> str:
     """`email` as it is kept: without blanks around it, in NFC.
 
     Raises Fault, in words, unless it is one address (RFC 5321 4.1.2, RFC 6531 3.3; no quoted local part, no address
     literal) of at most 254 octets, and one that is not Mailout's own (`own`), which would send mail round and round.
+    A user's may be the one that our letters are from: in a small firm they are one person's.
     """
     address = unicodedata.normalize("NFC", email.strip())
     plain = _PLAIN.fullmatch(address)
     if not plain or len(address) > MOST or address.index("@") > LOCAL_MOST or "xn--" in address.lower():
         _check_slowly(address)
     compared = same(address)
-    if own.covers(compared) or _is_server(compared, own):
+    ours = own.receives(compared) if of_user else own.covers(compared)
+    if ours or _is_server(compared, own):
         raise Fault(f"{address} is an address of Mailout itself; mail to it would go round and round.")
     return address
 

@@ -41,7 +41,7 @@ def create(
 
     Raises Fault when the address is no good or a user's already, or the password won't do.
     """
-    kept, full_name = address.check(email, settings().own), clean(name, "The name")
+    kept, full_name = address.check(email, settings().own, of_user=True), clean(name, "The name")
     if not full_name:
         raise Fault("A user needs a name: it stands beside what they do.")
     if password is not None:
@@ -195,7 +195,7 @@ def add_address(user_id: int, email: str, *, actor: Actor, now: datetime, confir
 
     An unconfirmed claim of somebody else gives way. Raises Fault when it is no good or another user's.
     """
-    row, kept = find(user_id), address.check(email, settings().own)
+    row, kept = find(user_id), address.check(email, settings().own, of_user=True)
     mine = next((found for found in addresses(user_id) if found.address_same == same(kept)), None)
     if mine is None:
         _clear_claims(kept)

@@ -88,8 +88,13 @@ class Own:
 
     def covers(self, address: str) -> bool:
         """Whether letters to `address` reach our mailbox or are from us: it can be no customer's (RFC 5321 6.3)."""
+        return address.lower() == self.sender.lower() or self.receives(address)
+
+    def receives(self, address: str) -> bool:
+        """Whether letters to `address` reach our mailbox. FROM_ADDRESS may be a person's, whose letters do not."""
         same = address.lower()
-        return same in self._plain_ones() or any(_variable(pattern, same) is not None for pattern in self._patterns())
+        plain = {_plain(pattern) for pattern in self._patterns()}
+        return same in plain or any(_variable(pattern, same) is not None for pattern in self._patterns())
 
     def read(self, address: str, secret: bytes) -> Said | None:
         """What `address` says; None when it is not ours. A blank or "%2B" where a plus was is read as the plus.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from argon2 import PasswordHasher
 
-from mailout.book import links, passwords, sessions, users
+from mailout.book import customers, links, passwords, sessions, users
 from mailout.core.fault import Fault
 from mailout.journal import COMMAND
 from mailout.models import SignIn, User, db
@@ -96,6 +97,17 @@ def test_what_is_long_or_odd_enough_is_a_password(password):
 
 def test_a_password_is_the_same_however_its_accents_are_typed():
     assert passwords.verify(passwords.make_hash("cafe\u0301 noir!"), "café noir!")
+
+
+def test_the_address_of_our_letters_may_be_a_users_but_no_customers(app, by):
+    made = app.extensions["mailout"]
+    app.extensions["mailout"] = replace(made, own=replace(made.own, sender="office@mail.test"))
+
+    assert users.create("office@mail.test", "Jo", administrator=True, may_send=True, **by).email == "office@mail.test"
+    with pytest.raises(Fault, match="of Mailout itself"):
+        customers.add("office@mail.test", "", "", **by)
+    with pytest.raises(Fault, match="of Mailout itself"):
+        users.create("mailout+x@mail.test", "Jo", administrator=True, may_send=True, **by)
 
 
 def test_an_address_is_a_users_once(make, by):
