@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from mailout import database
 from mailout import settings as mailout_settings
 from mailout.book import lists, users
 from mailout.intake import submission
@@ -27,8 +27,11 @@ ADA = "ada@sandbox.test"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, migrated: Path) -> Settings:
     """An installation without real servers."""
+    folder = tmp_path / "instance" / "sandbox"
+    folder.mkdir(parents=True)
+    shutil.copy(migrated, folder / "mailout.db")
     return mailout_settings.read({"INSTANCE_DIR": str(tmp_path / "instance"), "SECRET_KEY": "a secret for tests only"})
 
 
@@ -37,7 +40,6 @@ def app(settings: Settings) -> Iterator[Flask]:
     """The application with the sandbox, which runs."""
     application = create_app(settings)
     application.config["TESTING"] = True
-    database.migrate(application, settings)
     with process.running(settings), application.app_context():
         data.plant(now())
         yield application
