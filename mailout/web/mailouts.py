@@ -153,7 +153,8 @@ def _asked() -> str:
 
 def page(glance: Glance, trouble: str = "", status: int = 200) -> Response:
     """The whole page; `trouble` is what a press could not do."""
-    opens = session.pop(OPEN_ONCE, None) == glance.row.id and glance.state is Phase.WAITING and glance.mine
+    asked = session.pop(OPEN_ONCE) if OPEN_ONCE in session else None
+    opens = asked == glance.row.id and glance.state is Phase.WAITING and glance.mine
     return _answer("mailouts/show.html", glance, trouble=trouble, status=status, opens=opens)
 
 

@@ -1,9 +1,9 @@
 """outcome -- the outcome of a mail-out in words: one row for each state, with the reasons behind it.
 
-Owns     the sentences of the ledger, and what a server's code means for a reader
+Owns     the sentences of the ledger
 Never    names a customer (that is the page of recipients); says "delivered"
 
-The servers' own words are with each recipient. Here their enhanced codes (RFC 3463) are counted and said plainly.
+The servers' own words are with each recipient. Here what they mean (`core.diagnosis`) is counted and said plainly.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from ..core import spoken
+from ..core import diagnosis, spoken
 from ..core.delivery import State
+from ..core.diagnosis import Cause
 from ..core.phase import Counts
 from ..models import Recipient, Suppressed, db
 from ..outbox import queue
@@ -37,31 +38,25 @@ BAR_TONES = {
     "cancelled": "faint",
 }
 
-#: Subject and detail of an enhanced code, and what a reader makes of it.
-CODES = {
-    "1.0": "address refused",
-    "1.1": "address does not exist",
-    "1.2": "domain does not exist",
-    "1.3": "not a valid address",
-    "1.6": "moved, no new address",
-    "1.10": "domain takes no mail",
-    "2.0": "mailbox does not work",
-    "2.1": "mailbox disabled",
-    "2.2": "mailbox full",
-    "2.3": "letter too large for the mailbox",
-    "3.4": "letter too large for their server",
-    "4.1": "their server does not answer",
-    "4.4": "no way to their server",
-    "4.7": "tried too long in vain",
-}
-SUBJECTS = {
-    "1": "address refused",
-    "2": "mailbox does not work",
-    "3": "their server does not take it",
-    "4": "their server can’t be reached",
-    "5": "their server refused it",
-    "6": "their server can’t take this form",
-    "7": "refused by their rules",
+#: How the feed begins what it writes down when it could not make a copy.
+NOT_MADE = "the copy could not be made"
+#: So many different answers are looked at; what is beyond them is said as a number.
+MOST_ANSWERS = 500
+
+CAUSES = {
+    Cause.NO_SUCH_ADDRESS: "address does not exist",
+    Cause.NO_SUCH_DOMAIN: "domain does not exist",
+    Cause.CLOSED: "mailbox closed",
+    Cause.MOVED: "moved to another address",
+    Cause.FULL: "mailbox full",
+    Cause.TOO_LARGE: "letter too large for the mailbox",
+    Cause.CONTENT: "taken for spam",
+    Cause.SENDER: "sender not trusted",
+    Cause.POLICY: "refused by their rules",
+    Cause.TOO_MUCH: "too much mail at a time",
+    Cause.NOT_THEIRS: "asked at the wrong server",
+    Cause.UNREACHABLE: "their server can’t be reached",
+    Cause.UNKNOWN: "refused by the server",
 }
 SUPPRESSED = {
     Suppressed.UNSUBSCRIBED: "asked for no mail at all",
@@ -120,13 +115,13 @@ def bars(found: Sequence[Row]) -> tuple[Bar, ...]:
 def _row(mailout_id: int, state: str, count: int) -> Row:
     if state == "deferred":
         return Row(state, count, "Their server said “try later”, so we do.", next_due(mailout_id))
-    return Row(state, count, _why(mailout_id, state))
+    return Row(state, count, _why(mailout_id, state, count))
 
 
-def _why(mailout_id: int, state: str) -> str:
+def _why(mailout_id: int, state: str, count: int) -> str:
     """The sentence of a state."""
     if state in ("failed", "bounced"):
-        return _sentence(_refusals(mailout_id, State(state)), "“", "”")
+        return _sentence(_refusals(mailout_id, State(state), count), "“", "”")
     if state == "skipped":
         return _sentence(_left_out(mailout_id))
     return {
@@ -145,25 +140,28 @@ def next_due(mailout_id: int) -> datetime | None:
     )
 
 
-def _refusals(mailout_id: int, state: State) -> dict[str, int]:
+def _refusals(mailout_id: int, state: State, count: int) -> dict[str, int]:
     """How many were refused for what, in plain words."""
     query = (
-        select(Recipient.code, Recipient.enhanced, func.count())
+        select(Recipient.code, Recipient.enhanced, Recipient.reply, func.count())
         .where(Recipient.mailout_id == mailout_id, Recipient.state == state)
-        .group_by(Recipient.code, Recipient.enhanced)
+        .group_by(Recipient.code, Recipient.enhanced, Recipient.reply)
+        .order_by(func.count().desc())
+        .limit(MOST_ANSWERS)
     )
     found: dict[str, int] = {}
-    for code, enhanced, count in db.session.execute(query):
-        meaning = code_words(code, enhanced)
-        found[meaning] = found.get(meaning, 0) + count
-    return found
+    for code, enhanced, reply, number in db.session.execute(query):
+        meaning = refusal_words(code, enhanced, reply)
+        found[meaning] = found.get(meaning, 0) + number
+    rest = count - sum(found.values())
+    return found | ({"not looked at one by one": rest} if rest > 0 else {})
 
 
-def code_words(code: int, enhanced: str) -> str:
-    """What a refusal means, by its enhanced code, else by its plain one (RFC 5321 4.2.3)."""
-    rest = enhanced.partition(".")[2]
-    plain = {552: "mailbox full", 550: "address refused", 551: "address refused", 553: "address refused"}
-    return CODES.get(rest) or SUBJECTS.get(rest.partition(".")[0]) or plain.get(code) or "refused by the server"
+def refusal_words(code: int, enhanced: str, reply: str) -> str:
+    """What a server's refusal means, by its words and its numbers; without a number no server said it."""
+    if not code:
+        return "no copy could be made" if reply.startswith(NOT_MADE) else "no answer that could be read"
+    return CAUSES[diagnosis.cause_of(enhanced, f"{code or ''} {enhanced} {reply}")]
 
 
 def _left_out(mailout_id: int) -> dict[str, int]:

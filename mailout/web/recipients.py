@@ -121,7 +121,7 @@ def _row(row: Recipient, said: list[Answer]) -> Row:
     if line.state == "skipped":
         why = outcome.reason_words(row.reason)
     elif line.state in ("failed", "bounced"):
-        why = outcome.code_words(row.code, row.enhanced)
+        why = outcome.refusal_words(row.code, row.enhanced, row.reply)
     elif line.state == "uncertain":
         why = "the line broke at the last word"
     elif line.state == "deferred":

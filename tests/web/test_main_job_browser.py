@@ -253,6 +253,7 @@ def every_state(mailing: Mailing) -> dict[str, str]:
     return paths | more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_state_is_open_to_all_and_fits_a_phone(
     open_page: OpenPage, mailing: Mailing, jo: User, dark: bool

@@ -16,6 +16,7 @@ from sqlalchemy import event, select, update
 
 from mailout import pulse
 from mailout.book import customers, suppression
+from mailout.core.diagnosis import Cause
 from mailout.core.phase import Counts
 from mailout.journal import COMMAND
 from mailout.models import LetterBytes, Mailout, Recipient, Suppressed, User, db
@@ -355,12 +356,13 @@ def test_a_flood_of_returns_is_the_letters_fault(client: FlaskClient, make: Make
     assert "No address is blamed for it" in client.get(f"/mailouts/{row.id}").text
 
 
-def test_a_code_is_said_plainly() -> None:
-    assert outcome.code_words(550, "5.1.1") == "address does not exist"
-    assert outcome.code_words(452, "4.2.2") == "mailbox full"
-    assert outcome.code_words(550, "5.7.26") == "refused by their rules"
-    assert outcome.code_words(550, "") == "address refused"
-    assert outcome.code_words(554, "") == "refused by the server"
+def test_a_refusal_is_said_plainly_and_every_cause_has_its_words() -> None:
+    assert (
+        outcome.refusal_words(550, "5.1.1", "<x>: Recipient address rejected: User unknown") == "address does not exist"
+    )
+    assert outcome.refusal_words(452, "4.2.2", "mailbox full") == "mailbox full"
+    assert outcome.refusal_words(554, "", "no") == "refused by the server"
+    assert set(outcome.CAUSES) == set(Cause)
 
 
 def test_a_reason_for_leaving_out_is_said_plainly() -> None:
