@@ -362,6 +362,7 @@ def test_a_refusal_is_said_plainly_and_every_cause_has_its_words() -> None:
     )
     assert outcome.refusal_words(452, "4.2.2", "mailbox full") == "mailbox full"
     assert outcome.refusal_words(554, "", "no") == "refused by the server"
+    assert outcome.refusal_words(0, "", "the copy could not be made: x") == "no copy could be made"
     assert set(outcome.CAUSES) == set(Cause)
 
 
