@@ -95,13 +95,19 @@ def create_huey(app: Flask) -> Bells:
         with app.app_context():
             look_around(clock())
 
-    huey.before_start = partial(_migrate, app)
+    huey.before_start = partial(_make_ready, app)
     doorbell.hang(app, {doorbell.POLL: poll, doorbell.WATCH: keep_watch, doorbell.SEND: send_now})
     return huey
 
 
-def _migrate(app: Flask) -> None:
-    """Bring the database to the newest schema before anything is looked at; the web process may do so meanwhile."""
+def _make_ready(app: Flask) -> None:
+    """Before anything is looked at: speak where the consumer speaks, and bring the database to the newest schema.
+
+    The web process may migrate meanwhile; one of them waits for the other.
+    """
+    ours, consumer = logging.getLogger(__package__), logging.getLogger("huey")
+    ours.handlers, ours.propagate = consumer.handlers, False
+    ours.setLevel(consumer.level)
     with app.app_context():
         database.migrate(app, settings())
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -48,7 +50,8 @@ def tidy(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            with _quietly():
+                return command(*args, **kwargs)
         except (Fault, LookupError) as error:
             db.session.rollback()
             fail(str(error.args[0]) if error.args else "There is no such thing.")
@@ -60,6 +63,18 @@ def tidy(command: Callable[P, R]) -> Callable[P, R]:
             raise SystemExit(1) from None
 
     return run
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep warnings, which are for a server's log, from standing beside the one line that a command says."""
+    ours = logging.getLogger(__package__.partition(".")[0])
+    before = ours.level
+    ours.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        ours.setLevel(before)
 
 
 def _database_words(said: str) -> str:

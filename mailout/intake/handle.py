@@ -91,10 +91,11 @@ def _handle(letter_id: int, now: datetime) -> Done:
     raw = db.session.scalar(select(LetterBytes.raw).where(LetterBytes.letter_id == letter_id)) or b""
     read = reading.read(raw)
     arrived = Arrived(row, read)
-    row.message_id, row.content_digest = read.message_id[:998], read.content_digest
-    row.author, row.subject = arrived.author[:320], read.subject
-    db.session.flush()
     verdict = triage(read, settings().own, secret())
+    keys = verdict.keys if isinstance(verdict, Keyed) else ()
+    row.message_id, row.content_digest = read.message_id[:998], read.content_digest
+    row.author, row.subject = arrived.author[:320], _blanked(read.subject, keys)
+    db.session.flush()
     if isinstance(verdict, Keyed):
         done = _keyed(verdict, arrived, now)
         _blank(letter_id, raw, verdict.keys)
@@ -130,6 +131,11 @@ def _other(verdict: Verdict, row: Letter, now: datetime) -> Done:
     """Whatever came that is no letter for a mail-out: bounces, answers, people who leave."""
     word, why, mailout_id = returns.apply(verdict, row, now)
     return Done(row.id, word, why, mailout_id)
+
+
+def _blanked(text: str, keys: tuple[str, ...]) -> str:
+    """A header for people to read, without the keys that somebody wrote into it."""
+    return own.blank_keys(text.encode("utf-8", "replace"), keys).decode("utf-8", "replace")
 
 
 def _blank(letter_id: int, raw: bytes, keys: tuple[str, ...]) -> None:

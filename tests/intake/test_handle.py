@@ -104,6 +104,16 @@ def test_the_key_is_blanked_in_what_is_stored(post: Post, mailout: Mailout) -> N
     assert b"the spring trim is here" in raw
 
 
+def test_a_key_in_the_subject_is_told_to_nobody(post: Post, mailout: Mailout) -> None:
+    address = submission.key_address(mailout)
+    key = address.partition("@")[0].rpartition("-")[2]
+    done = post.bring(letter(address, subject=f"Für {key.upper()}"))
+
+    assert (done.verdict, done.why) == ("refused", "key-in-text")
+    assert db.session.get_one(Letter, done.letter_id).subject == "Für " + "*" * len(key)
+    assert key.encode() not in db.session.scalar(select(Notice.raw)).lower()  # type: ignore[union-attr]
+
+
 def test_the_same_letter_again_is_dropped_in_silence(post: Post, mailout: Mailout) -> None:
     address = submission.key_address(mailout)
     post.bring(letter(address))
