@@ -1,6 +1,8 @@
-"""skipping -- what was skipped for want of a program or of letters is named at the end; with MAILOUT_REAL=1 it fails.
+"""skipping -- what a run leaves out, and that it says so at the end.
 
-Owns     the last lines of a test run, and its exit code where CI may skip nothing
+Owns     the last lines of a test run; its exit code where CI may skip nothing; which tests only CI runs every time
+
+With MAILOUT_REAL=1 the slow tests run too, and one that is skipped for want of a program or of letters fails the run.
 """
 
 from __future__ import annotations
@@ -13,6 +15,16 @@ import pytest
 
 #: What a reason says when it is the machine that lacks something.
 LACKS = re.compile(r"not installed|is not here|is not there|not run as root", re.IGNORECASE)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests out of an ordinary run; whoever names a file or a test gets all of it."""
+    named = any(".py" in word for word in map(str, config.args))
+    if os.environ.get("MAILOUT_REAL") == "1" or named or config.option.keyword or config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -169,6 +169,6 @@ def test_public_functions_say_what_they_do() -> None:
                 and not node.name.startswith("_")
                 and not ast.get_docstring(node)
             ):
-                bare.append(f"{name}.{node.name}")  # noqa: PERF401
+                bare.append(f"{name}.{node.name}")
 
     assert not bare

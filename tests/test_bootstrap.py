@@ -112,6 +112,7 @@ def test_the_bootstrap_stands_on_python_alone() -> None:
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
 
 
+@pytest.mark.slow
 def test_the_first_start_installs_and_the_second_skips_it(first: tuple[Path, str], started: Path) -> None:
     began = time.monotonic()
     second = start(started)
@@ -123,6 +124,7 @@ def test_the_first_start_installs_and_the_second_skips_it(first: tuple[Path, str
     assert time.monotonic() - began < 4
 
 
+@pytest.mark.slow
 def test_it_installs_anew_when_what_it_needs_has_changed(started: Path) -> None:
     (started / "requirements.txt").write_text("# another\n")
 
@@ -130,6 +132,7 @@ def test_it_installs_anew_when_what_it_needs_has_changed(started: Path) -> None:
     assert "Installing" not in start(started).stdout
 
 
+@pytest.mark.slow
 def test_a_virtual_environment_of_another_python_is_made_anew(started: Path) -> None:
     cfg = started / ".venv" / "pyvenv.cfg"
     cfg.write_text(re.sub(r"(version(?:_info)? = )3\.\d+", r"\g<1>3.9", cfg.read_text()))
@@ -359,7 +362,7 @@ def test_what_is_documented_is_right_as_it_stands(tmp_path: Path) -> None:
     values = dict(re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", text, re.MULTILINE))
     secret = {"POP3_PASSWORD": "x", "SMTP_PASSWORD": "x", "SECRET_KEY": "x" * 40}
 
-    found = mailout_settings.read(values | secret | {"INSTANCE_DIR": str(tmp_path)})
+    found = mailout_settings.read(values | secret | {"INSTANCE_DIR": str(tmp_path), "DATABASE_URL": ""})
 
     assert found.pop3 is not None
     assert found.smtp is not None

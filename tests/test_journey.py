@@ -118,6 +118,7 @@ def test_a_letter_written_in_mutt_reaches_every_customer_as_it_was_written(
     assert [part.get_filename() for part in told.iter_attachments()] == ["recipients.csv"]
 
 
+@pytest.mark.slow
 def test_the_loss_of_huey_db_loses_nothing(mail_servers: MailServers, installation: Installation) -> None:
     plant(installation, NAMES)
     made = installation.json("mailouts", "create", "--list", "Newsletter", "--user", f"jane@{DOMAIN}")
@@ -135,6 +136,7 @@ def test_the_loss_of_huey_db_loses_nothing(mail_servers: MailServers, installati
     assert len(mail_servers.inbox(f"eve@{CUSTOMERS}")) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_mid_mailout_is_followed_by_one_that_ends_it(
     mail_servers: MailServers, installation: Installation
 ) -> None:

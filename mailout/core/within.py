@@ -61,9 +61,15 @@ def _within_lines(target: Target, at: int, written: bytes, closing: bytes) -> Sp
     kind, before, after = Kind.PLAIN, part.gap + upto + written, closing + CRLF + rest
     if part.encoding == "quoted-printable":
         kind = Kind.QUOTED_PRINTABLE
-        before, after = part.gap + upto + _quoted(written) + SOFT, SOFT + _quoted(closing) + CRLF + rest
+        before, after = part.gap + _held(upto) + _quoted(written) + SOFT, SOFT + _quoted(closing) + CRLF + rest
     piece = Personal(kind, before, after, target.codec, markup=True, number=part.number)
     return Splice(begin, end, piece)
+
+
+def _held(upto: bytes) -> bytes:
+    """A line's beginning that now ends there: a stray "=" would be a soft break, and a blank would be lost."""
+    last = upto[-3:-2]
+    return upto[:-3] + b"=%02X" % last[0] + CRLF if last in (b"=", b" ", b"\t") else upto
 
 
 def _quoted(octets: bytes) -> bytes:

@@ -117,6 +117,7 @@ class Mailout(Base):
     received_at: Mapped[datetime | None]
     author: Mapped[str] = mapped_column(String(320), default="", server_default="")
     subject: Mapped[str] = mapped_column(Text, default="", server_default="")
+    author_known: Mapped[bool] = mapped_column(default=False, server_default=false())
     seal: Mapped[str] = mapped_column(Text, default="", server_default="")
     changes: Mapped[str] = mapped_column(Text, default="", server_default="")
     problem: Mapped[str | None] = mapped_column(String(30))

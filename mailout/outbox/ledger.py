@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -69,11 +70,13 @@ class _Entry:
 class Ledger:
     """The book of one pump, known by `owner`; use it as a context manager."""
 
-    def __init__(self, engine: Engine, owner: str) -> None:
+    def __init__(self, engine: Engine, owner: str, waiting: AbstractContextManager[object] | None = None) -> None:
+        """`waiting` is entered while a commit waits for the disk, where it does: then others bring theirs."""
         self._engine = engine
         self._me = owner
         self._lock = threading.Lock()
         self._brought: deque[_Entry] = deque()
+        self._waiting = waiting or nullcontext()
 
     def __enter__(self) -> Self:
         self._connection: Connection = self._engine.connect()
@@ -102,7 +105,7 @@ class Ledger:
     def _written(self, entry: _Entry) -> _Entry:
         """Bring `entry`, and return once it is in the database: written by us, or by whoever had the lock before."""
         self._brought.append(entry)
-        with self._lock:
+        with self._waiting, self._lock:
             if not entry.written:
                 self._write_all()
         if entry.error is not None:

@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 from flask import Flask
@@ -26,6 +27,7 @@ from ..models import db
 from ..wires.smtp import Connection
 from ..wires.smtp_open import Patience, RelayUnavailable, open_line
 from . import closing, sending, shelf, sole, tending
+from .baton import Baton
 from .crew import Crew, Stays
 from .feed import Feed, Job
 from .ledger import Ledger
@@ -63,6 +65,7 @@ class Pump:
         self._stopping = stopping
         self._me = ""
         self._over = False
+        self._baton = Baton()
         self._bell = threading.Condition()
         self._renewed_at: datetime | None = None
         self._ticks = 0
@@ -79,7 +82,7 @@ class Pump:
             if not alone or not sole.take(LEASE, self._me, self.now(), LEASE_LENGTH):
                 return
             try:
-                with Ledger(db.engine, self._me) as self.ledger:
+                with Ledger(db.engine, self._me, self._disk_wait()) as self.ledger:
                     self._make_ready()
                     self._send()
                     while self._more_came():
@@ -87,6 +90,10 @@ class Pump:
                         self._send()
             finally:
                 lease.give_back(LEASE, self._me)
+
+    def _disk_wait(self) -> AbstractContextManager[object]:
+        """What surrounds a commit: where it waits for the disk, the others go on in the meantime."""
+        return self._baton.laid_down if settings().durability == "power" else nullcontext()
 
     def _more_came(self) -> bool:
         """Whether there is work again when all was sent: a mail-out's end is the beginning of its complete mail."""
@@ -103,7 +110,7 @@ class Pump:
         gone = sending.went_since(now - timedelta(seconds=longest)) if longest else []
         steady = time.monotonic()
         limiter = Limiter(self._settings.rates, [steady - max(0.0, (now - at).total_seconds()) for at in gone])
-        self.shelf = Shelf()
+        self.shelf = Shelf(self._baton.laid_down)
         self.feed = Feed(self.ledger, self.shelf.copy_for, limiter, self.now)
         self.standing = Standing(self._settings.smtp_connections)
         self._verdicts = Verdicts(self.feed, self.standing, self.shelf, self._settings.retry_schedule, self.now)
@@ -213,7 +220,8 @@ class Pump:
 
     def _seat(self, stays: Stays) -> None:
         """The work of one thread."""
-        Sender(self, self._settings.messages_per_connection, stays).run()
+        with self._baton:
+            Sender(self, self._settings.messages_per_connection, stays).run()
 
     def may_go_on(self) -> bool:
         """Whether another dot may be written at all; the main thread looks, five times a second, whether we stop."""
@@ -227,18 +235,19 @@ class Pump:
 
     def rest(self) -> None:
         """Wait until something may have changed."""
-        with self._bell:
+        with self._baton.laid_down, self._bell:
             self._bell.wait(min(TICK_SECONDS, self.feed.wait or TICK_SECONDS))
 
     def connect(self) -> Connection:
         """A new connection to the relay; raises RelayUnavailable."""
         server = self._settings.smtp
         assert server is not None, "the worker starts with a relay or not at all"
-        opened = open_line(server, self._settings.helo_name, self._patience)
+        with self._baton.laid_down:
+            opened = open_line(server, self._settings.helo_name, self._patience)
         self.shelf.learn(opened.abilities)
         with self._counting:
             self._open_connections += 1
-        return Connection(opened, self._patience)
+        return Connection(opened, self._patience, self._baton.laid_down)
 
     def hung_up(self) -> None:
         """A connection is closed."""

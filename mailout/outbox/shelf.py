@@ -14,6 +14,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,7 +63,9 @@ class _Ready:
 class Shelf:
     """The letters that are being sent. Threads share it; made inside an application context."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: AbstractContextManager[object] | None = None) -> None:
+        """`waiting` is entered while a letter is made ready."""
+        self._waiting = waiting or nullcontext()
         self._app = current_app._get_current_object()  # type: ignore[attr-defined]
         self._own = settings().own
         self._links = settings().base_url + "/u/"
@@ -154,7 +157,7 @@ class Shelf:
 
     def _fetch(self, mailout_id: int) -> _Ready:
         """The letter of a mail-out, from its file or made again."""
-        with self._lock, self._app.app_context():
+        with self._waiting, self._lock, self._app.app_context():
             if mailout_id not in self._ready:
                 row = db.session.get(Mailout, mailout_id)
                 assert row is not None, "a recipient has its mail-out"

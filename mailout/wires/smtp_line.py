@@ -16,6 +16,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -44,6 +45,9 @@ class FilePart:
             yield os.pread(self.file.fileno(), min(size, self.start + self.size - at), at)
 
 
+Waiting = AbstractContextManager[object]
+NOTHING: Waiting = nullcontext()
+
 Piece = bytes | memoryview | FilePart
 
 
@@ -56,10 +60,11 @@ class Broken(Exception):
 
 
 class Line:
-    """A plain line. `early` holds octets that came while a message was on its way."""
+    """A plain line. `early` holds octets that came while a message was on its way; `waiting` surrounds every wait."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, waiting: Waiting) -> None:
         self._sock = sock
+        self._waiting = waiting
         self._seconds = 0.0
         self.early = b""
         sock.settimeout(None)
@@ -122,7 +127,8 @@ class Line:
         """Wait until the kernel takes more; raises OSError when it does not in time, or the other side speaks."""
         watched = select.poll()
         watched.register(self._sock, select.POLLIN | select.POLLOUT)
-        ready = watched.poll(seconds * 1000)
+        with self._waiting:
+            ready = watched.poll(seconds * 1000)
         if not ready or ready[0][1] & ~select.POLLOUT:
             raise OSError("answered in mid-message" if ready else "no room in time")
 
@@ -132,7 +138,8 @@ class Line:
             octets, self.early = self.early, b""
             return octets
         try:
-            octets = self._receive(seconds)
+            with self._waiting:
+                octets = self._receive(seconds)
         except BlockingIOError as error:
             raise TimeoutError("no answer in time") from error
         if not octets:
@@ -162,7 +169,8 @@ class SecuredLine(Line):
                 if written and self._answered():
                     raise OSError("answered in mid-message")
                 self._sock.settimeout(seconds)
-                self._sock.sendall(block)
+                with self._waiting:
+                    self._sock.sendall(block)
             except OSError as error:
                 raise Broken(written) from error
             written += len(block)
@@ -183,9 +191,9 @@ class SecuredLine(Line):
         return self._sock.recv(SLICE)
 
 
-def line_of(sock: socket.socket) -> Line:
-    """The line over `sock`, plain or secured."""
-    return SecuredLine(sock) if isinstance(sock, ssl.SSLSocket) else Line(sock)
+def line_of(sock: socket.socket, waiting: Waiting = NOTHING) -> Line:
+    """The line over `sock`, plain or secured; `waiting` is entered before every wait and left after it."""
+    return SecuredLine(sock, waiting) if isinstance(sock, ssl.SSLSocket) else Line(sock, waiting)
 
 
 def _after(views: list[memoryview], taken: int) -> list[memoryview]:

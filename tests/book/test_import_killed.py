@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from sqlalchemy import func, select
 
 from mailout.book import customers, importing, lists
@@ -23,6 +24,7 @@ def brought():
     return db.session.scalar(select(func.count()).select_from(Customer)) or 0
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_an_import_leaves_nothing_to_be_seen(app, make, now, settings, tmp_path):
     newsletter = make.list("Newsletter", ["jo@example.org"])
     data = "email\n" + "".join(f"c{number}@example.org\n" for number in range(ROWS))

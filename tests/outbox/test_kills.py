@@ -70,6 +70,7 @@ def finished(mailout_id: int) -> bool:
     return found is not None
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment_loses_nobody_and_serves_nobody_twice(
     installed: Flask, worker: Worker, slow_relay: Relay, now: datetime
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_long_day_keeps_no_more_than_it_needs() -> None:
     assert len(limiter._windows[0]._times) < 20_000
 
 
+@pytest.mark.slow
 def test_a_limit_holds_with_two_mailouts_and_a_restart_in_the_middle(
     new_app: NewApp, relay: Relay, now: datetime
 ) -> None:

@@ -117,6 +117,7 @@ def test_only_the_last_letters_are_shown_at_first(
 
     few, many = looker.get(f"/customers/{ben.id}").text, looker.get(f"/customers/{ben.id}?all=yes").text
 
+    few = few[few.index("<main") :]  # what is being sent just now has a strip above
     assert ("Letter 6" in few, "Letter 2" in few, "Letter 1" in few) == (True, True, False)
     assert "Show earlier letters" in few
     assert "Letter 0" in many

@@ -266,6 +266,7 @@ PAGES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["wide and light", "phone and dark"])
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     open_page: Open, jo: User, book: MailingList, width: int, dark: bool
@@ -280,6 +281,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     assert {path: faults for path, faults in found.items() if faults} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False)], ids=["wide and dark", "phone and light"])
 def test_the_customers_own_page_is_clean(open_page: Open, jo: User, book: MailingList, width: int, dark: bool) -> None:
     offers = lists.by_name("Offers")

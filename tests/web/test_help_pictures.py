@@ -22,6 +22,7 @@ def size(path: Path) -> tuple[int, int]:
     return width, height
 
 
+@pytest.mark.slow
 def test_each_picture_can_be_taken_again_and_looks_as_large(tmp_path: Path, browser: Any) -> None:
     taken = {path.name: path for path in pictures.take_help(tmp_path, browser)}
 
