@@ -105,29 +105,74 @@ class Ledger:
     def _written(self, entry: _Entry) -> _Entry:
         """Bring `entry`, and return once it is in the database: written by us, or by whoever had the lock before."""
         self._brought.append(entry)
-        with self._waiting, self._lock:
-            if not entry.written:
-                self._write_all()
+        if self._lock.acquire(blocking=False):
+            self._write_at_once()
+        else:
+            with self._waiting, self._lock:
+                if not entry.written:
+                    self._write_all(self._taken())
         if entry.error is not None:
             raise entry.error
         return entry
 
-    def _write_all(self) -> None:
-        """Write what everybody brought, in one transaction; if that fails, each in its own."""
-        entries = [self._brought.popleft() for _ in range(len(self._brought))]
+    def _taken(self) -> list[_Entry]:
+        """What everybody brought."""
+        return [self._brought.popleft() for _ in range(len(self._brought))]
+
+    def _write_at_once(self) -> None:
+        """Write what was brought while nobody else is at it: the statements now, and others go on during the commit.
+
+        The lock is let go of before the wait is over: who waits for it must not hold what we wait for.
+        """
+        entries = self._taken()
         try:
-            self._write_together(entries)
+            self._run(entries)
         except Exception:
-            for entry in entries:
-                try:
-                    self._write_together([entry])
-                except Exception as error:
-                    entry.error = error
+            self._write_all(entries)
+            self._lock.release()
+            return
+        except BaseException:
+            self._lock.release()
+            raise
+        with self._waiting:
+            try:
+                self._commit(entries)
+            finally:
+                self._lock.release()
+
+    def _write_all(self, entries: list[_Entry]) -> None:
+        """Write these entries in one transaction; if that fails, each in its own."""
+        try:
+            self._run(entries)
+        except Exception:
+            self._one_by_one(entries)
+            return
+        self._commit(entries)
+
+    def _commit(self, entries: list[_Entry]) -> None:
+        """Make what was run last; if that fails, each entry in a transaction of its own."""
+        try:
+            self._quick.commit()
+        except Exception:
+            self._quick.rollback()
+            self._one_by_one(entries)
+            return
         for entry in entries:
             entry.written = True
 
-    def _write_together(self, entries: list[_Entry]) -> None:
-        """The statements of these entries, and their commit."""
+    def _one_by_one(self, entries: list[_Entry]) -> None:
+        """Write each entry in a transaction of its own: one that can't be written spoils no other."""
+        for entry in entries:
+            try:
+                self._run([entry])
+                self._quick.commit()
+            except Exception as error:
+                self._quick.rollback()
+                entry.error = error
+            entry.written = True
+
+    def _run(self, entries: list[_Entry]) -> None:
+        """The statements of these entries."""
         try:
             for entry in entries:
                 now = self._lines.time(entry.now)
@@ -136,7 +181,6 @@ class Ledger:
                 if entry.dot_of is not None:
                     values = {"b_id": entry.dot_of, "b_me": self._me, "b_now": now}
                     entry.wanted = self._quick.run(self._lines.to_dot, values) == 1
-            self._quick.commit()
         except BaseException:
             self._quick.rollback()
             raise

@@ -23,10 +23,11 @@ from typing import IO
 from flask import current_app
 from sqlalchemy import LargeBinary, func, select
 
-from ..core import compose, own
-from ..core.compose import Circumstances, Personal, Prepared, Refused
-from ..core.mailbox import Mailbox, mailbox_field, written_address
+from ..core import own
+from ..core.copying import compose
+from ..core.copying.compose import Circumstances, Personal, Prepared, Refused
 from ..core.problem import Problem
+from ..core.reading.mailbox import Mailbox, mailbox_field, written_address
 from ..current import secret, settings
 from ..models import LetterBytes, Mailout, Notice, Setting, db
 from ..wires.smtp import Copy
