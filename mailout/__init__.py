@@ -11,14 +11,15 @@ later stage needs is in a row or in the value handed on.
         v
     intake/watch        reads the mailbox as often as somebody waits
     intake/collect        wires/pop3: fetch, store (letter, letter_bytes), commit, delete; nothing is sent meanwhile
-    intake/handle         one letter, one transaction: core/letter reads it, core/triage says what it is
-    intake/submission     core/acceptance decides; core/compose prepares the copies (line, carry, gate, seal);
+    intake/handle         one letter, one transaction: core/reading reads it, core/returning/triage says what it is
+    intake/submission     core/acceptance decides; core/copying/compose prepares the copies (line, carry, gate, seal);
         |                 the key is burned and the recipients are frozen by one conditional UPDATE and one INSERT
         |               intake/returns does what bounces, answers and leavers mean; intake/late sends after all
         v
     outbox/queue        one row a recipient: the truth about every copy, and the only queue there is
     outbox/shelf          the prepared letter on disk, shared by all copies
-    outbox/pump           one for the relay: a thread a connection, turns by outbox/feed, limits by outbox/limiter
+    outbox/pump           one for the relay: outbox/crew is its threads, one connection each;
+        |                 turns by outbox/feed, limits by outbox/limiter, what the relay bears by outbox/standing
     outbox/sender           wires/smtp: offer, dot, reply; outbox/ledger writes each outcome down before the next dot
     outbox/closing        says when it is over; outbox/notify writes the complete mail into the same outbox
         |
@@ -28,20 +29,21 @@ later stage needs is in a row or in the value handed on.
 
 Beside the journey:
 
+    core                deciding, without I/O; its docstring is the glossary. reading: a letter as it is;
+                        copying: into its copies; returning: what else comes; telling: words for people
     book                customers, lists, places, suppression, import and export; users, their links and sessions
     models              the tables and the rules that they keep; migrations
-    core                deciding, without I/O; its docstring is the glossary
     wires               POP3 and SMTP; they know their RFCs and nothing of us
     worker, doorbell    Huey: when something is looked at; the tables say what there is to do
     lease, pulse, journal    one at a time; when last heard of; who did what
     settings, current, database    what an installation says about itself, and its way to its data
     sandbox, demo       a small mail server on the loopback address, and the whole loop against it
-    bootstrap           `python3 app.py`, from a bare Python to a served page
+    bootstrap, running, serving, welcome    `python3 app.py`, from a bare Python to a served page
 
-Who may import whom is a ladder, and tests/test_architecture.py holds it: core; models and wires; what stands beside the
-journey; the outbox; intake; then worker, commands and web, which never meet.
+Who may import whom is a ladder, and tests/test_architecture.py holds it: core; wires and models; what stands beside the
+journey; the book; the outbox; intake; then worker and commands; and the web, which never meets the worker.
 
-Always true: nobody is `sent` without the relay's 2yz after the final dot; `dot_pending` is on disk before
-that dot; no transaction is open across the network; a change of state is one conditional UPDATE and its row count; the
-bytes that a user wrote are never written again.
+Always true: nobody is `sent` without the relay's 2yz after the final dot; `dot_pending` is on disk before that dot; no
+transaction is open across the network; a change of state is one conditional UPDATE and its row count; the bytes that a
+user wrote are never written again.
 """

@@ -28,7 +28,7 @@ from . import settings as mailout_settings
 from .book import lists, users
 from .core.fault import Fault
 from .core.phase import ENDED, Phase
-from .core.spoken import things
+from .core.telling.spoken import things
 from .intake import submission
 from .models import db
 from .outbox import progress

@@ -25,8 +25,8 @@ from flask import Flask
 from mailout import database
 from mailout import settings as mailout_settings
 from mailout.book import customers, lists, users
-from mailout.core import seal as seals
-from mailout.core.head import canonical, cut, first, readable
+from mailout.core.copying import seal as seals
+from mailout.core.reading.head import canonical, cut, first, readable
 from mailout.intake import handle, submission
 from mailout.journal import COMMAND
 from mailout.models import Letter, LetterBytes, Mailout, Recipient, db

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, select
 
-from ..core import sheet
+from ..core.telling import sheet
 from ..models import Customer, db
 from ..outbox import progress
 from ..outbox.progress import iso

@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from .. import doorbell
-from ..core.spoken import things
+from ..core.telling.spoken import things
 from ..current import settings
 from ..intake import collect, handle
 from ..intake.handle import Done

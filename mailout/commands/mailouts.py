@@ -18,7 +18,7 @@ from .. import doorbell
 from ..book import lists, users
 from ..core.delivery import PUBLIC, State
 from ..core.phase import ENDED, Phase
-from ..core.spoken import things
+from ..core.telling.spoken import things
 from ..intake import submission
 from ..journal import COMMAND, Actor
 from ..models import Mailout, db

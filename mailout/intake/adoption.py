@@ -16,7 +16,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from ..core.fault import Fault
-from ..core.spoken import things
+from ..core.telling.spoken import things
 from ..models import Mailbox, changed, db
 from ..settings import Settings
 from ..wires.tls import Server

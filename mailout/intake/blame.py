@@ -19,8 +19,8 @@ from sqlalchemy import func, select
 from ..book import suppression
 from ..book.address import same
 from ..core.delivery import State
-from ..core.diagnosis import WORDS, Cause
-from ..core.triage import Report
+from ..core.returning.diagnosis import WORDS, Cause
+from ..core.returning.triage import Report
 from ..journal import MAILOUT
 from ..models import Customer, Recipient, Suppressed, db
 

@@ -16,11 +16,11 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from ..core import letter as reading
 from ..core import own
 from ..core.acceptance import Answer
 from ..core.problem import Problem
-from ..core.triage import Keyed, Verdict, triage
+from ..core.reading import letter as reading
+from ..core.returning.triage import Keyed, Verdict, triage
 from ..current import secret, settings
 from ..models import Letter, LetterBytes, changed, db
 from . import returns, submission

@@ -16,12 +16,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from ..book import lists, users
-from ..core import compose, own
-from ..core import letter as reading
-from ..core.compose import Prepared, Refused
+from ..core import own
+from ..core.copying import compose
+from ..core.copying.compose import Prepared, Refused
 from ..core.fault import Fault
 from ..core.problem import Problem
-from ..core.refusals import ERRORS
+from ..core.reading import letter as reading
+from ..core.telling.refusals import ERRORS
 from ..journal import Actor, note
 from ..models import Letter, LetterBytes, Mailout, User, db
 from ..outbox import queue, shelf

@@ -20,9 +20,9 @@ from sqlalchemy import func, insert, select, update
 
 from ..book import places
 from ..book.address import same
-from ..core import diagnosis
 from ..core.delivery import State, check_move
-from ..core.triage import Answer, AutoReply, Bounced, Complaint, Leaves, Other, Report, Verdict
+from ..core.returning import diagnosis
+from ..core.returning.triage import Answer, AutoReply, Bounced, Complaint, Leaves, Other, Report, Verdict
 from ..models import Letter, Mailout, Recipient, Reply, changed, db
 from ..outbox import notify
 from . import blame

@@ -17,17 +17,21 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from ..book import lists, users
-from ..core import compose, own
+from ..core import own
 from ..core.acceptance import Answer, Circumstances, Decision, after_reading, before_reading, received_at
-from ..core.compose import Prepared, Refused
+from ..core.copying import compose
+from ..core.copying.compose import Prepared, Refused
 from ..core.fault import Fault
-from ..core.letter import Letter as Read
 from ..core.phase import phase
 from ..core.problem import Problem
+from ..core.reading.letter import Letter as Read
 from ..current import settings
 from ..journal import Actor, note
 from ..models import Letter, Mailout, User, changed, db
 from ..outbox import notify, queue, shelf, steering
+
+#: How many other open keys a letter is searched for.
+OTHER_KEYS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +149,15 @@ def copy_circumstances(row: Mailout, arrived: Arrived, received: datetime) -> co
         row,
         author_known=_is_known(arrived),
         received_at=received,
-        secret_words=(_key(row), key_address(row)),
+        secret_words=(_key(row), key_address(row), *_other_keys(row)),
     )
+
+
+def _other_keys(row: Mailout) -> list[str]:
+    """The keys of other mail-outs that still wait for their letter: a copy must not show them either."""
+    waits = (Mailout.letter_id.is_(None), Mailout.cancelled_at.is_(None), Mailout.id != row.id)
+    newest = select(Mailout).where(*waits).order_by(Mailout.id.desc()).limit(OTHER_KEYS)
+    return [_key(other) for other in db.session.scalars(newest)]
 
 
 def _is_known(arrived: Arrived) -> bool:

@@ -23,10 +23,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..core import compose
-from ..core.compose import Personal, Prepared
-from ..core.mailbox import Mailbox, mailbox_field
-from ..core.splice import Kind
+from ..core.copying import compose
+from ..core.copying.compose import Personal, Prepared
+from ..core.copying.splice import Kind
+from ..core.reading.mailbox import Mailbox, mailbox_field
 from ..wires.smtp_line import FilePart
 
 MAGIC = b"Mailout prepared letter 1\n"
@@ -130,7 +130,7 @@ def _about(prepared: Prepared, segments: list[Any]) -> dict[str, Any]:
         "segments": segments,
         "eight_bit": prepared.eight_bit,
         "smtputf8": prepared.smtputf8,
-        "kept_whole": not prepared.changes,
+        "kept_whole": prepared.kept_whole,
     }
 
 

@@ -16,12 +16,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from ..book import users
-from ..core import completion, left_out, notices, refusals, sheet
-from ..core import seal as seals
-from ..core.completion import Outcome
-from ..core.notices import NAMED, Attachment, Occasion, Row, Written
+from ..core.copying import seal as seals
 from ..core.problem import Problem
-from ..core.spoken import dated
+from ..core.telling import completion, left_out, notices, refusals, sheet
+from ..core.telling.completion import Outcome
+from ..core.telling.notices import NAMED, Attachment, Occasion, Row, Written
+from ..core.telling.spoken import dated
 from ..current import settings
 from ..models import Letter, LetterBytes, Mailout, Notice, Recipient, User, db
 from . import progress, queue

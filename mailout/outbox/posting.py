@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..core import notices
-from ..core.notices import Occasion, Written
 from ..core.own import code
-from ..core.spoken import dated
+from ..core.telling import notices
+from ..core.telling.notices import Occasion, Written
+from ..core.telling.spoken import dated
 from ..current import secret, settings
 from ..models import Mailout, Notice
 from . import queue

@@ -19,9 +19,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..core import compose, letter
-from ..core.compose import Circumstances, Refused
+from ..core.copying import compose
+from ..core.copying.compose import Circumstances, Refused
 from ..core.problem import Problem
+from ..core.reading import letter
 from .cached import write
 
 #: Up to this size a letter is prepared in the process that wants it.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..core import compose
-from ..core.compose import Prepared, Shared
-from ..core.head import Mailbox
+from ..core.copying import compose
+from ..core.copying.compose import Prepared, Shared
 from ..core.own import code
+from ..core.reading.head import Mailbox
 from ..current import secret, settings
 from ..models import Mailout, Notice, User
 from . import queue

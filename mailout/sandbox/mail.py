@@ -15,8 +15,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses, make_msgid, parseaddr
 
-from ..core import head
 from ..core.fault import Fault
+from ..core.reading import head
 from ..settings import Settings
 from ..wires.tls import Server
 from . import DOMAIN, MAILBOX, maildirs, servers

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
-from ..core import spoken
 from ..core.delivery import State
+from ..core.telling import spoken
 from ..models import Letter, Notice, Recipient, db
 from .glance import Glance
 from .steps import COMPLETE_MAIL, Step

@@ -18,7 +18,7 @@ from .. import doorbell
 from ..book import links, users
 from ..book.address import same
 from ..core.fault import Fault
-from ..core.spoken import length, things
+from ..core.telling.spoken import length, things
 from ..current import settings
 from ..journal import Actor, note
 from ..models import Link, User, db

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 
 from .. import pulse
 from ..core.delivery import State
-from ..core.spoken import number, size, things
+from ..core.telling.spoken import number, size, things
 from ..intake import adoption
 from ..models import Letter, Pulse, Recipient, db
 from ..settings import Settings

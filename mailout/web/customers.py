@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, exporting, foresee, lists, places, tally
 from ..core.fault import Fault
-from ..core.spoken import things
+from ..core.telling.spoken import things
 from ..journal import note
 from ..models import MailingList, Place, db
 from . import asking, finding, switches

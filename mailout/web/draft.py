@@ -14,8 +14,8 @@ from urllib.parse import quote
 import segno
 from flask import Blueprint, Response
 
-from ..core.head import Mailbox, mailbox_field
 from ..core.phase import Phase, phase
+from ..core.reading.head import Mailbox, mailbox_field
 from ..intake import submission
 from ..models import Mailout
 from ..outbox.steering import WORDS, NotNow

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from ..book import links, users
 from ..core.fault import Fault
-from ..core.spoken import things
+from ..core.telling.spoken import things
 from ..current import settings
 from ..journal import Actor, note
 from ..models import db

@@ -13,7 +13,7 @@ from html import unescape
 
 from flask import Blueprint, render_template
 
-from ..core.refusals import ERRORS, HOLDING
+from ..core.telling.refusals import ERRORS, HOLDING
 from ..current import settings
 from . import asking
 

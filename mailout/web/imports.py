@@ -12,9 +12,9 @@ from flask import Blueprint, Response, flash, render_template, request, stream_w
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import importing, plans
-from ..core import sheet
 from ..core.fault import Fault
-from ..core.spoken import things
+from ..core.telling import sheet
+from ..core.telling.spoken import things
 from . import asking, jobs
 from .jobs import Tell
 

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request, url_for
 from sqlalchemy import Select, func, select
 
-from ..core import encoded, head, mime
+from ..core.reading import encoded, head, mime
 from ..models import Letter, LetterBytes, Mailout, db
 from ..models.mail import VERDICTS
 from . import asking

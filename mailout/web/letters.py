@@ -14,9 +14,9 @@ from flask import current_app
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import joinedload
 
-from ..core import spoken
 from ..core.phase import ENDED, Counts, Phase, phase
 from ..core.problem import Problem
+from ..core.telling import spoken
 from ..models import Letter, LetterBytes, MailingList, Mailout, User, db
 from ..outbox import progress, queue, sending
 from . import asking, recent, story, words

@@ -15,8 +15,8 @@ from flask import Blueprint, current_app, flash, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import lists, standing
+from ..core.copying.wording import wording
 from ..core.fault import Fault
-from ..core.wording import wording
 from ..current import settings
 from ..models import MailingList, db
 from ..outbox import shelf

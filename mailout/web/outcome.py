@@ -14,10 +14,11 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from ..core import diagnosis, spoken
 from ..core.delivery import State
-from ..core.diagnosis import Cause
 from ..core.phase import Counts
+from ..core.returning import diagnosis
+from ..core.returning.diagnosis import Cause
+from ..core.telling import spoken
 from ..models import Recipient, Suppressed, db
 from ..outbox import queue
 

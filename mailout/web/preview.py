@@ -14,13 +14,14 @@ from typing import cast
 from flask import Blueprint, Response, current_app, render_template, request
 from sqlalchemy import select
 
-from ..core import checks, compose, head
-from ..core import letter as reading
-from ..core import preview as previewing
-from ..core.checks import Check
-from ..core.compose import Prepared
-from ..core.head import Mailbox
-from ..core.preview import Preview
+from ..core.copying import checks, compose
+from ..core.copying import preview as previewing
+from ..core.copying.checks import Check
+from ..core.copying.compose import Prepared
+from ..core.copying.preview import Preview
+from ..core.reading import head
+from ..core.reading import letter as reading
+from ..core.reading.head import Mailbox
 from ..intake import submission
 from ..intake.submission import Arrived
 from ..models import Customer, Letter, LetterBytes, ListPlace, Mailout, Place, db

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, func, select
 
 from ..book import lists
-from ..core import spoken
+from ..core.telling import spoken
 from ..models import Customer, ListPlace, Place, Suppressed, db
 from . import asking, pace
 

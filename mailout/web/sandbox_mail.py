@@ -19,10 +19,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from .. import doorbell
 from ..book import users
-from ..core import head
-from ..core import preview as previewing
+from ..core.copying import preview as previewing
+from ..core.copying.preview import Preview
 from ..core.fault import Fault
-from ..core.preview import Preview
+from ..core.reading import head
 from ..current import settings
 from ..intake import submission
 from ..models import Customer, db

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from ..book import users
-from ..core import seal as seals
+from ..core.copying import seal as seals
+from ..core.copying.seal import Seal
 from ..core.delivery import State
 from ..core.phase import Phase
 from ..core.problem import HOLDS, Problem
-from ..core.refusals import ERRORS, HOLDING
 from ..core.rhythm import OpenKey, interval
-from ..core.seal import Seal
+from ..core.telling.refusals import ERRORS, HOLDING
 from ..current import settings
 from ..models import Letter, Mailout, Recipient, db
 from . import draft, letters, outcome, pace, preview, story, words

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from ..core import spoken
 from ..core.phase import Phase
 from ..core.problem import Problem
+from ..core.telling import spoken
 from ..current import settings
 from ..intake import retention
 from ..models import Letter, Mailout, User, db

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from .. import doorbell
 from ..core.phase import Phase, phase
-from ..core.spoken import dated
+from ..core.telling.spoken import dated
 from ..current import settings
 from ..journal import note
 from ..models import Mailout, SupportRequest, User, db

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, lists, places, standing
 from ..core.fault import Fault
-from ..core.spoken import things
+from ..core.telling.spoken import things
 from ..models import Customer, MailingList, Place, db
 from . import asking, finding, words
 

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 
 from .. import doorbell, journal
 from ..core.fault import Fault
-from ..core.spoken import size, things
+from ..core.telling.spoken import size, things
 from ..current import settings
 from ..intake import adoption
 from ..models import db

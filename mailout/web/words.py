@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 
-from ..core import spoken
 from ..core.phase import Phase
+from ..core.telling import spoken
 from ..current import settings
 from . import asking
 

@@ -19,9 +19,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mailout.core import compose
-from mailout.core import letter as letters
-from mailout.core.triage import triage
+from mailout.core.copying import compose
+from mailout.core.reading import letter as letters
+from mailout.core.returning.triage import triage
 from tests.core.copies import ABOUT, LINK, OWN, head_of
 
 #: How many times its size a letter may cost; one that must be encoded anew is there twice for a while.

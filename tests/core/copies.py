@@ -11,12 +11,13 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from mailout.core import mime, own
-from mailout.core.compose import Circumstances, Personal, Prepared, Shared, copy_head, personal, prepare
-from mailout.core.head import Mailbox, cut
-from mailout.core.letter import Letter, read
-from mailout.core.markup import content_end
+from mailout.core import own
+from mailout.core.copying.compose import Circumstances, Personal, Prepared, Shared, copy_head, personal, prepare
+from mailout.core.copying.markup import content_end
 from mailout.core.own import Own
+from mailout.core.reading import mime
+from mailout.core.reading.head import Mailbox, cut
+from mailout.core.reading.letter import Letter, read
 
 OWN = Own("mailout+{key}@mail.test", "mailout+b-{token}@mail.test", "mailout+u-{token}@mail.test", "mailout@mail.test")
 TEXTS = ("text/plain", "text/html")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mailout.core import automatic
-from mailout.core.automatic import Marks
-from mailout.core.letter import read
+from mailout.core.reading.letter import read
+from mailout.core.returning import automatic
+from mailout.core.returning.automatic import Marks
 
 
 def marks(*head: str, author: str = "jo@a.test", subject: str = "Hello") -> Marks:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailout.core import bounces, diagnosis
-from mailout.core.letter import read
-from mailout.core.opened import before_returned, take_apart
-from mailout.core.reasons import reason_for
-from mailout.core.triage import Bounced, triage
+from mailout.core.reading.letter import read
+from mailout.core.reading.opened import before_returned, take_apart
+from mailout.core.returning import bounces, diagnosis
+from mailout.core.returning.reasons import reason_for
+from mailout.core.returning.triage import Bounced, triage
 from tests.core.returning import COPY, KINDS, OWN, SECRET, Kind, letter
 
 

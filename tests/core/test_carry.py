@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailout.core import mime
-from mailout.core.carry import has_long_line
-from mailout.core.compose import Refused
-from mailout.core.head import cut
-from mailout.core.letter import read
+from mailout.core.copying.carry import has_long_line
+from mailout.core.copying.compose import Refused
 from mailout.core.problem import Problem
+from mailout.core.reading import mime
+from mailout.core.reading.head import cut
+from mailout.core.reading.letter import read
 from tests.core.copies import ABOUT, NO_LINE, body_of, crlf, faults, head_of, prepared, wire_faults
 
 SEVEN = replace(NO_LINE, eight_bit=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailout.core.checks import check
-from mailout.core.letter import read
+from mailout.core.copying.checks import check
+from mailout.core.reading.letter import read
 from tests.core.copies import crlf, prepared
 from tests.core.test_line import FILE, H, P, multi
 

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailout.core.compose import Circumstances, Personal, Prepared, Refused, Shared, copy_head, prepare
-from mailout.core.head import Field, Mailbox, cut, every, first, mailboxes, readable
-from mailout.core.letter import read
+from mailout.core.copying.compose import Circumstances, Personal, Prepared, Refused, Shared, copy_head, prepare
 from mailout.core.own import message_id
 from mailout.core.problem import Problem
+from mailout.core.reading.head import Field, Mailbox, cut, every, first, mailboxes, readable
+from mailout.core.reading.letter import read
 from tests.core.copies import (
     ABOUT,
     LINK,

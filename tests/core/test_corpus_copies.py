@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from mailout.core import checks, mime
-from mailout.core.compose import Circumstances, Refused, prepare
-from mailout.core.head import cut, first, mailboxes, readable
-from mailout.core.letter import read
-from mailout.core.preview import preview
+from mailout.core.copying import checks
+from mailout.core.copying.compose import Circumstances, Refused, prepare
+from mailout.core.copying.preview import preview
+from mailout.core.reading import mime
+from mailout.core.reading.head import cut, first, mailboxes, readable
+from mailout.core.reading.letter import read
 from tests.core.copies import ABOUT, KEY, KEY_ADDRESS, NO_LINE, REMOTE, body_of, copy_of, faults, head_of, prepared
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"

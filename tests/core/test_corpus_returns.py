@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from mailout.core import own
-from mailout.core.letter import read
-from mailout.core.triage import Answer, AutoReply, Bounced, Complaint, Keyed, Leaves, Other, Verdict, triage
+from mailout.core.reading.letter import read
+from mailout.core.returning.triage import Answer, AutoReply, Bounced, Complaint, Keyed, Leaves, Other, Verdict, triage
 from tests.core.returning import KEYED, LEAVING, MESSAGE_ID, OWN, RETURN_PATH, SECRET
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"

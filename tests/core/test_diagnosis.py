@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailout.core.diagnosis import (
+from mailout.core.returning.diagnosis import (
     ADDRESS_FAULTS,
     WORDS,
     Cause,

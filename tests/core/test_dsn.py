@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailout.core.dsn import Action, Told, address_in, complaint, has_fields, read, read_text
-from mailout.core.letter import read as read_letter
-from mailout.core.opened import take_apart
+from mailout.core.reading.letter import read as read_letter
+from mailout.core.reading.opened import take_apart
+from mailout.core.returning.dsn import Action, Told, address_in, complaint, has_fields, read, read_text
 from tests.core.returning import report
 
 FAILED = (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailout.core.compose import Refused
+from mailout.core.copying.compose import Refused
 from mailout.core.problem import Problem
 from tests.core.copies import ABOUT, KEY, KEY_ADDRESS, NO_LINE, copy_of, crlf, prepared
 from tests.core.test_line import multi

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailout.core.head import (
+from mailout.core.reading.head import (
     HEAD_MOST,
     Mailbox,
     canonical,
@@ -24,7 +24,7 @@ from mailout.core.head import (
     parted,
     readable,
 )
-from mailout.core.mailbox import ascii_domain, is_legal, written_address
+from mailout.core.reading.mailbox import ascii_domain, is_legal, written_address
 
 BYTES = st.lists(
     st.sampled_from(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailout.core.left_out import in_words
+from mailout.core.telling.left_out import in_words
 from mailout.models import Suppressed
 from mailout.outbox import queue
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailout.core import own
-from mailout.core.letter import Stamp, read
 from mailout.core.own import Own, Said, What
+from mailout.core.reading.letter import Stamp, read
 
 KEY = own.make_key("a secret", 7, b"n" * 16)
 SECRET = b"s" * 32

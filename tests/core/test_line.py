@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailout.core import compose, mime
-from mailout.core.compose import Circumstances, Personal, personal
-from mailout.core.head import cut
-from mailout.core.letter import read
-from mailout.core.line import Kind
-from mailout.core.markup import content_end, open_tables
-from mailout.core.wording import plain, wording
+from mailout.core.copying import compose
+from mailout.core.copying.compose import Circumstances, Personal, personal
+from mailout.core.copying.line import Kind
+from mailout.core.copying.markup import content_end, open_tables
+from mailout.core.copying.wording import plain, wording
+from mailout.core.reading import mime
+from mailout.core.reading.head import cut
+from mailout.core.reading.letter import read
 from tests.core.copies import ABOUT, LINK, body_of, copy_of, crlf, faults, head_of, prepared
 
 LINE = "Happy Paws, 12 High Street, Lismore NSW 2480 - Leave this list: " + LINK

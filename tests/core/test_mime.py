@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailout.core import mime, transfer
-from mailout.core.head import canonical, cut
-from mailout.core.mime import Part, Unreadable, decoded, leaves, text, tree, walk
-from mailout.core.parameters import parameterised
+from mailout.core.reading import mime, transfer
+from mailout.core.reading.head import canonical, cut
+from mailout.core.reading.mime import Part, Unreadable, decoded, leaves, text, tree, walk
+from mailout.core.reading.parameters import parameterised
 from tests.core.copies import crlf, python_leaves
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailout.core.clean import fragment, style, stylesheet
-from mailout.core.head import canonical, cut
-from mailout.core.preview import Preview, preview, words_of
+from mailout.core.copying.clean import fragment, style, stylesheet
+from mailout.core.copying.preview import Preview, preview, words_of
+from mailout.core.reading.head import canonical, cut
 from tests.core.copies import REMOTE, copy_of, crlf
 from tests.core.test_line import FILE, ICS, H, P, multi
 

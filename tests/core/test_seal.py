@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mailout.core import mime
-from mailout.core.head import cut
-from mailout.core.letter import read
-from mailout.core.seal import Seal, SealedPart, from_json
+from mailout.core.copying.seal import Seal, SealedPart, from_json
+from mailout.core.reading import mime
+from mailout.core.reading.head import cut
+from mailout.core.reading.letter import read
 from tests.core.copies import ABOUT, NO_LINE, body_of, crlf, digest, head_of, prepared
 
 LETTERS = Path(__file__).parent.parent / "letters"

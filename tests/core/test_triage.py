@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailout.core import own
-from mailout.core.letter import read
-from mailout.core.triage import Answer, AutoReply, Bounced, Complaint, Keyed, Leaves, Other, Verdict, triage
+from mailout.core.reading.letter import read
+from mailout.core.returning.triage import Answer, AutoReply, Bounced, Complaint, Keyed, Leaves, Other, Verdict, triage
 from tests.core.returning import COPY, FIXED, KEY, KEYED, LEAVING, MESSAGE_ID, OWN, RETURN_PATH, SECRET, letter, report
 from tests.core.test_automatic import AWAY, BULK, PROGRAMS
 

@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mailout.core import completion, notices, refusals, rhythm, sheet, spoken
-from mailout.core.completion import Outcome
-from mailout.core.notices import Occasion, Row, Written
+from mailout.core import rhythm
 from mailout.core.phase import Counts
 from mailout.core.problem import HOLDS, Problem
 from mailout.core.rhythm import OpenKey
+from mailout.core.telling import completion, notices, refusals, sheet, spoken
+from mailout.core.telling.completion import Outcome
+from mailout.core.telling.notices import Occasion, Row, Written
 
 NOW = datetime(2026, 11, 25, 3, 4, 5, tzinfo=UTC)
 SYDNEY = ZoneInfo("Australia/Sydney")

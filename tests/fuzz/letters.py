@@ -19,10 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mailout.core import checks, compose, mime, preview
-from mailout.core import letter as letters
-from mailout.core.compose import Refused
-from mailout.core.triage import triage
+from mailout.core.copying import checks, compose, preview
+from mailout.core.copying.compose import Refused
+from mailout.core.reading import letter as letters
+from mailout.core.reading import mime
+from mailout.core.returning.triage import triage
 from tests.core.copies import ABOUT, KEY, KEY_ADDRESS, OWN, REMOTE, body_of, faults, head_of, prepared
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"

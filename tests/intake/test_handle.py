@@ -284,6 +284,16 @@ def test_a_key_in_the_text_is_refused_before_anybody_sees_it(post: Post, mailout
     assert post.bring(letter(address, number=2)).verdict == "mail-out"
 
 
+def test_the_key_of_another_open_mailout_in_the_text_is_refused_too(
+    post: Post, mailout: Mailout, make: Make, jane: User, now: datetime
+) -> None:
+    other = submission.open_mailout(make.list("Promotions", FIVE[:1]).id, jane, check_first=False, now=now)
+    db.session.commit()
+    done = post.bring(letter(submission.key_address(mailout), body=f"Write to {submission.key_address(other)}!\r\n"))
+
+    assert (done.verdict, done.why) == ("refused", "key-in-text")
+
+
 @pytest.mark.parametrize(
     "head",
     [

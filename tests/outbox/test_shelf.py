@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 from sqlalchemy import delete, update
 
-from mailout.core import compose, own
-from mailout.core.letter import read as read_letter
-from mailout.core.mailbox import Mailbox
+from mailout.core import own
+from mailout.core.copying import compose
+from mailout.core.reading.letter import read as read_letter
+from mailout.core.reading.mailbox import Mailbox
 from mailout.current import secret, settings
 from mailout.models import LetterBytes, Mailout, db
 from mailout.outbox import cached, shelf

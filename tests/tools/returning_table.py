@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
-from mailout.core.triage import AutoReply, Bounced, Complaint, Other, Verdict
+from mailout.core.returning.triage import AutoReply, Bounced, Complaint, Other, Verdict
 from tests.core.returning import RETURN_PATH
 from tests.core.test_corpus_returns import EXPECTED, FILES, verdict_of
 

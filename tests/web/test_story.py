@@ -16,8 +16,8 @@ from sqlalchemy import event, select, update
 
 from mailout import pulse
 from mailout.book import customers, suppression
-from mailout.core.diagnosis import Cause
 from mailout.core.phase import Counts
+from mailout.core.returning.diagnosis import Cause
 from mailout.journal import COMMAND
 from mailout.models import LetterBytes, Mailout, Recipient, Suppressed, User, db
 from mailout.outbox import queue

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from .phrases import one_of
+from ..reading.phrases import one_of
 
 
 class Cause(StrEnum):

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
-from .encoded import encoded_words, readable
-from .head import Field, every, first
-from .mailbox import Mailbox, is_legal, mailbox_field, mailboxes, phrase_name
-from .own import Own
-from .parameters import parameterised, parameters_field
-from .problem import Problem
+from ..own import Own
+from ..problem import Problem
+from ..reading.encoded import encoded_words, readable
+from ..reading.head import Field, every, first
+from ..reading.mailbox import Mailbox, is_legal, mailbox_field, mailboxes, phrase_name
+from ..reading.parameters import parameterised, parameters_field
 from .refused import Refused
 
 LINE_MOST = 998

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from ..returning.automatic import Marks, why
 from . import head, named
-from .automatic import Marks, why
 from .head import Field, Mailbox
 from .phrases import words
 

@@ -14,10 +14,10 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
-from .displayed import is_attachment
-from .mime import Part, leaves
-from .naming import TEXT, counted, nouns
-from .transfer import pieces
+from ..reading.displayed import is_attachment
+from ..reading.mime import Part, leaves
+from ..reading.naming import TEXT, counted, nouns
+from ..reading.transfer import pieces
 
 WITH_LINE = "The unsubscribe line stands at its end."
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from .head import Field, first
-from .mime import Part
-from .parameters import parameters_field
+from ..reading.head import Field, first
+from ..reading.mime import Part
+from ..reading.parameters import parameters_field
 
 
 def relabelled(part: Part, named: dict[str, str]) -> tuple[Field, ...]:

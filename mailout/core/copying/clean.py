@@ -14,7 +14,7 @@ import html
 import re
 from collections.abc import Callable
 
-from .charset import unescaped
+from ..reading.charset import unescaped
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 MOST = 2_000_000

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator
 
 from flufl.bounce import all_failures
 
+from ..reading.head import every
+from ..reading.letter import Letter
+from ..reading.opened import Opened
+from ..reading.phrases import one_of, words
 from . import diagnosis, dsn
 from .automatic import is_machine
 from .dsn import Action, Told, address_in
-from .head import every
-from .letter import Letter
-from .opened import Opened
-from .phrases import one_of, words
 from .reasons import reason_for
 
 #: What flufl.bounce gets to read: its patterns are not made for more.

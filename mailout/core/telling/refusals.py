@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..problem import Problem
 from .notices import Occasion, Written, line
-from .problem import Problem
 from .spoken import things
 
 _NEW = "Open Mail-out, press Create, and send your letter to the new address."

@@ -12,12 +12,12 @@ import html
 import re
 from dataclasses import dataclass
 
+from ..reading.charset import unescaped
+from ..reading.displayed import TEXTS, is_attachment, texts
+from ..reading.head import Field, first, readable
+from ..reading.mailbox import mailboxes
+from ..reading.mime import Part, Unreadable, decoded, leaves, text, tree
 from . import clean
-from .charset import unescaped
-from .displayed import TEXTS, is_attachment, texts
-from .head import Field, first, readable
-from .mailbox import mailboxes
-from .mime import Part, Unreadable, decoded, leaves, text, tree
 
 PICTURES_MOST = 12_000_000
 TEXT_MOST = 1_000_000

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .mime import Part
-from .transfer import PIECE, decode, escaped, soft_lines
+from ..reading.mime import Part
+from ..reading.transfer import PIECE, decode, escaped, soft_lines
 
 CRLF = b"\r\n"
 SOFT = b"=\r\n"

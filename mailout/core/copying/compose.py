@@ -17,21 +17,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from ..own import Own
+from ..problem import Problem
+from ..reading.displayed import texts
+from ..reading.head import Field, cut, mailbox_field
+from ..reading.mailbox import Mailbox, ascii_domain, named_field
+from ..reading.mime import Part, Unreadable, tree, walk
+from ..reading.naming import called
+from ..reading.nature import Nature, nature
+from ..reading.transfer import pieces
 from . import carry, gate, line, wording
-from .displayed import texts
-from .head import Field, cut, mailbox_field
 from .heading import Heading, Sender, heading
 from .line import Personal, personal
-from .mailbox import Mailbox, ascii_domain, named_field
-from .mime import Part, Unreadable, tree, walk
-from .naming import called
-from .nature import Nature, nature
-from .own import Own
-from .problem import Problem
 from .refused import Refused
 from .seal import Seal, sealed
 from .splice import Splice
-from .transfer import pieces
 
 __all__ = [
     "Circumstances",

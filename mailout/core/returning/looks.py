@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ..reading.letter import Letter
+from ..reading.opened import Opened
+from ..reading.phrases import one_of
 from . import automatic, bounces, diagnosis
 from .dsn import Told
-from .letter import Letter
-from .opened import Opened
-from .phrases import one_of
 
 _SUBJECT = one_of(
     r"""

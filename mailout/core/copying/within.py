@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from . import charset as charsets
+from ..reading import charset as charsets
+from ..reading.mime import Part, decoded
 from .below import to_ascii
 from .markup import content_end, open_tables
-from .mime import Part, decoded
 from .splice import CRLF, SOFT, Kind, Personal, Splice, Target, into_base64, soft
 
 # An escape, a soft break, the "==" of some programs, and blanks that end a line (they stand for nothing)

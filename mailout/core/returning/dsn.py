@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ..reading.opened import Opened
+from ..reading.phrases import words
 from . import diagnosis
-from .opened import Opened
-from .phrases import words
 
 
 class Action(StrEnum):

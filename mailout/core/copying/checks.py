@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..reading.displayed import is_attachment, texts
+from ..reading.mime import Part, Unreadable, leaves, text, tree
+from ..reading.nature import Nature, nature
 from .compose import Prepared, Written
-from .displayed import is_attachment, texts
-from .mime import Part, Unreadable, leaves, text, tree
-from .nature import Nature, nature
 from .preview import words_of
 
 LARGE, TOO_LARGE = 5_000_000, 10_000_000

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from .head import Field
-from .mime import Part, decoded
-from .naming import called, sentence
-from .problem import Problem
+from ..problem import Problem
+from ..reading.head import Field
+from ..reading.mime import Part, decoded
+from ..reading.naming import called, sentence
+from ..reading.transfer import LINE, base64_pieces, joined, quoted_printable_pieces
 from .refused import Refused
 from .relabel import part_head, relabelled
-from .transfer import LINE, base64_pieces, joined, quoted_printable_pieces
 
 LINE_MOST = 998
 _UNENCODABLE = ("multipart/", "message/")

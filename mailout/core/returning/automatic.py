@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .head import Field, every
-from .phrases import one_of, words
+from ..reading.head import Field, every
+from ..reading.phrases import one_of, words
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..reading.transfer import pieces, windows
 from .splice import CRLF, SOFT, Kind, Personal, Splice, Target, into_base64, soft
-from .transfer import pieces, windows
 
 _SHIFTS = re.compile(rb"\x1b(?:\(.|\$[@A-Z]|\$\(.)")
 _ASCII_SHIFTS = (b"\x1b(B", b"\x1b(J")

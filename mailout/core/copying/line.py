@@ -14,12 +14,12 @@ import html
 import re
 from dataclasses import dataclass
 
-from . import charset as charsets
+from ..reading import charset as charsets
+from ..reading.displayed import last_texts
+from ..reading.mime import Part, decoded
+from ..reading.transfer import base64_lines, decode, escaped, soft_lines
 from .below import after_text
-from .displayed import last_texts
-from .mime import Part, decoded
 from .splice import Kind, Personal, Splice, Target
-from .transfer import base64_lines, decode, escaped, soft_lines
 from .within import in_markup
 from .wording import Wording, plain
 

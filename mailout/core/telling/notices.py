@@ -18,7 +18,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from .phase import Counts
+from ..phase import Counts
 from .spoken import number, things
 
 #: How many recipients are named in the text of a notice; all are in the attached file.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..phase import Counts
 from .notices import Occasion, Row, Written, line
-from .phase import Counts
 from .spoken import number, things
 
 

@@ -14,16 +14,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .charset import unescaped
-from .encoded import readable
-from .head import Field, canonical, cut
-from .mailbox import mailboxes
-from .mime import Part, Unreadable, decoded, text, tree, walk
-from .naming import called
-from .parameters import parameterised
-from .problem import Problem
+from ..problem import Problem
+from ..reading.charset import unescaped
+from ..reading.encoded import readable
+from ..reading.head import Field, canonical, cut
+from ..reading.mailbox import mailboxes
+from ..reading.mime import Part, Unreadable, decoded, text, tree, walk
+from ..reading.naming import called
+from ..reading.parameters import parameterised
+from ..reading.transfer import pieces, windows
 from .refused import Refused
-from .transfer import pieces, windows
 
 _KEPT = b"abcdefghijklmnopqrstuvwxyz0123456789"
 _LOWER = bytes(octet + 32 if 65 <= octet <= 90 else octet for octet in range(256))

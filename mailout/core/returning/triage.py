@@ -13,11 +13,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..own import ALPHABET, CODE_LENGTH, Own, Said, What, read_message_ids, read_unsubscribe_token
+from ..reading.letter import Letter
+from ..reading.opened import Opened, take_apart
 from . import automatic, bounces, diagnosis, dsn, looks, ses
 from .dsn import Action, Told
-from .letter import Letter
-from .opened import Opened, take_apart
-from .own import ALPHABET, CODE_LENGTH, Own, Said, What, read_message_ids, read_unsubscribe_token
 from .verdict import Answer, AutoReply, Bounced, Complaint, Keyed, Leaves, Other, Report, Verdict
 
 __all__ = [

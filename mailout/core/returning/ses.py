@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ..reading.opened import Opened
 from . import diagnosis
 from .dsn import DIAGNOSIS_MOST, Action, Told, address_in
-from .opened import Opened
 
 
 def read(opened: Opened) -> tuple[Told, ...]:

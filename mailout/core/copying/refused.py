@@ -6,7 +6,7 @@ Never    stands for a letter that waits for a person: those are prepared, and sa
 
 from __future__ import annotations
 
-from .problem import Problem
+from ..problem import Problem
 
 
 class Refused(Exception):

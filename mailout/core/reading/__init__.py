@@ -1,0 +1,1 @@
+"""reading -- a letter as it is: its head, its parts, its people, by offsets into the bytes that came."""

@@ -1,0 +1,1 @@
+"""telling -- the words for people: notices, refusals, times and numbers."""
