@@ -70,9 +70,9 @@ def password() -> str:
 @blueprint.post("/profile/password")
 @limiter.limit("30/hour", key_func=lambda: str(asking.who().id))
 def change_password() -> Response | tuple[str, int]:
-    """Change the password; all other sessions end."""
+    """Change the password; all other sessions end. Whoever has just come in with a one-time one is not asked for it."""
     user, new = asking.who(), request.form.get("password", "")
-    if not passwords.verify(user.password_hash, request.form.get("present", "")):
+    if not (user.must_change_password or passwords.verify(user.password_hash, request.form.get("present", ""))):
         return _password_form({"present": "This is not your present password."}), 422
     if passwords.verify(user.password_hash, new):
         return _password_form({"password": "This is the password that you have. Choose another one."}), 422

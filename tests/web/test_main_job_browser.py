@@ -102,7 +102,6 @@ def sign_in(page: Any, newcomer: Newcomer) -> None:
     page.get_by_label("Password", exact=True).fill(newcomer.password)
     page.get_by_role("button", name="Sign in").click()
     if newcomer.password != CHOSEN:
-        page.get_by_label("Present password").fill(newcomer.password)
         page.get_by_label("New password").fill(CHOSEN)
         page.get_by_role("button", name="Set password").click()
         newcomer.password = CHOSEN
