@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from flask import current_app
-from sqlalchemy import LargeBinary, func, select
+from sqlalchemy import select
 
 from ..core import own
 from ..core.copying import compose
@@ -30,6 +30,7 @@ from ..core.problem import Problem
 from ..core.reading.mailbox import Mailbox, mailbox_field, written_address
 from ..current import secret, settings
 from ..models import LetterBytes, Mailout, Notice, Setting, db
+from ..models.blob import pieces
 from ..wires.smtp import Copy
 from ..wires.smtp_line import Piece
 from ..wires.smtp_open import Abilities
@@ -42,9 +43,6 @@ RELAY = "relay without 8BITMIME"
 
 #: The unsubscribe line of a list that has no wording of its own.
 LINE = "Leave this list"
-
-#: A letter is read from its row in pieces of so many octets.
-PIECE = 4 << 20
 
 log = logging.getLogger(__name__)
 
@@ -257,14 +255,10 @@ def _prepare_again(row: Mailout, *, eight_bit: bool) -> None:
 def _copy_raw(letter_id: int | None, spool: IO[bytes]) -> int:
     """Write the raw letter into `spool`, piece by piece; how many octets it has, 0 when it is not kept."""
     written = 0
-    while True:
-        piece = func.substr(LetterBytes.raw, written + 1, PIECE, type_=LargeBinary)
-        octets = db.session.scalar(select(piece).where(LetterBytes.letter_id == letter_id))
-        if not octets:
-            spool.flush()
-            return written
-        spool.write(octets)
-        written += len(octets)
+    for octets in pieces(LetterBytes.raw, LetterBytes.letter_id, letter_id or 0):
+        written += spool.write(octets)
+    spool.flush()
+    return written
 
 
 def _file(row: Mailout, eight_bit: bool) -> Path:
