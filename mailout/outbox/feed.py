@@ -23,7 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..core.delivery import Outcome, Reply, Scope, Stage, State
 from ..wires.smtp import Copy
-from .ledger import NOTICES, Claimed, Ledger, Settled
+from .ledger import Claimed, Ledger, Settled
+from .ledger_lines import NOTICES
 from .limiter import Limiter
 from .shelf import Unfit
 

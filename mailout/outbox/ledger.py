@@ -24,15 +24,11 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, Engine, func, null, select, update
-from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.delivery import Outcome, Scope, State, check_move
-from ..models import Mailout, Recipient
+from ..models import Recipient
 from ..models.quick import Quick
-from .ledger_lines import Lines, Pages
-
-#: The mail-out of notices, in the places where a number stands for one.
-NOTICES = None
+from .ledger_lines import NOTICES, Lines, Pages, of, unfinished
 
 
 class Claimed(NamedTuple):
@@ -231,7 +227,7 @@ class Ledger:
 
     def still_claimed(self, mailout_id: int | None) -> set[int]:
         """The copies of the mail-out that are claimed and were not skipped or cancelled since; index alone."""
-        claimed = select(Recipient.id).where(_of(mailout_id), Recipient.state == State.CLAIMED)
+        claimed = select(Recipient.id).where(of(mailout_id), Recipient.state == State.CLAIMED)
         with self._lock, self._connection.begin():
             return set(self._connection.scalars(claimed))
 
@@ -250,7 +246,7 @@ class Ledger:
 
     def hand_back_all(self) -> None:
         """Queue every copy again that this pump has claimed and not sent: it stops, or lost sight of some."""
-        mine = (Recipient.claimed_by == self._me) & (Recipient.state == State.CLAIMED) & _unfinished()
+        mine = (Recipient.claimed_by == self._me) & (Recipient.state == State.CLAIMED) & unfinished()
         self._write(update(Recipient).where(mine), state=State.QUEUED, claimed_by=None)
 
     def take_over(self, now: datetime) -> tuple[int, int]:
@@ -260,7 +256,7 @@ class Ledger:
         gets it twice unless a person asks; but a notice in doubt is sent again, with the same Message-ID.
         """
         gone = func.coalesce(Recipient.claimed_by, self._me) != self._me
-        in_hand = gone & _unfinished()
+        in_hand = gone & unfinished()
         claimed = update(Recipient).where(in_hand, Recipient.state == State.CLAIMED)
         doubtful = update(Recipient).where(in_hand, Recipient.state == State.DOT_PENDING)
         notice = Recipient.mailout_id.is_(None)
@@ -288,14 +284,3 @@ def _tries(held: Settled) -> int:
     if held.outcome.state is State.QUEUED or held.outcome.scope is Scope.QUOTA:
         return -1 if held.was is State.DOT_PENDING else 0
     return 1 if held.was is State.CLAIMED else 0
-
-
-def _of(mailout_id: int | None) -> ColumnElement[bool]:
-    """The recipients of one mail-out, or of notices."""
-    return Recipient.mailout_id.is_(None) if mailout_id is NOTICES else Recipient.mailout_id == mailout_id
-
-
-def _unfinished() -> ColumnElement[bool]:
-    """Notices, and the recipients of mail-outs that are not over: the only ones that can be in anybody's hand."""
-    open_ones = select(Mailout.id).where(Mailout.accepted_at.is_not(None), Mailout.finished_at.is_(None))
-    return Recipient.mailout_id.is_(None) | Recipient.mailout_id.in_(open_ones)

@@ -17,6 +17,9 @@ from ..core.delivery import State
 from ..models import Mailout, Recipient, Reply
 from ..models.quick import AsStored, Statement, storing
 
+#: The mail-out of notices, in the places where a number stands for one.
+NOTICES = None
+
 SAME = timedelta(milliseconds=3)
 
 #: The time, as it is stored: one that goes into several statements is made ready once, by `Lines.time`.
@@ -129,3 +132,14 @@ def _pages(ready: tuple[ColumnElement[bool], ...], dialect: Dialect, *order: Any
         )
         found.append((Statement(ids.limit(1), dialect), Statement(claim, dialect)))
     return Pages(*found)
+
+
+def of(mailout_id: int | None) -> ColumnElement[bool]:
+    """The recipients of one mail-out, or of notices."""
+    return Recipient.mailout_id.is_(None) if mailout_id is NOTICES else Recipient.mailout_id == mailout_id
+
+
+def unfinished() -> ColumnElement[bool]:
+    """Notices, and the recipients of mail-outs that are not over: the only ones that can be in anybody's hand."""
+    open_ones = select(Mailout.id).where(Mailout.accepted_at.is_not(None), Mailout.finished_at.is_(None))
+    return Recipient.mailout_id.is_(None) | Recipient.mailout_id.in_(open_ones)

@@ -14,7 +14,8 @@ from mailout.core.delivery import Outcome, Reply, Scope, Stage, State
 from mailout.models import Mailout, Recipient, db
 from mailout.models import Reply as Kept
 from mailout.outbox import queue
-from mailout.outbox.ledger import NOTICES, Ledger, Settled
+from mailout.outbox.ledger import Ledger, Settled
+from mailout.outbox.ledger_lines import NOTICES
 from tests.makers import Make
 from tests.outbox.makers import letter, mailout
 
