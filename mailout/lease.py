@@ -19,8 +19,11 @@ from .models import Lease, changed, db
 
 
 def take(name: str, owner: str, now: datetime, length: timedelta) -> bool:
-    """Take or renew the lease `name` for `owner` until `now + length`; False when another holds it."""
-    mine_or_over = (Lease.owner == owner) | (Lease.until <= now)
+    """Take or renew the lease `name` for `owner` until `now + length`; False when another holds it.
+
+    One that lies further ahead than anybody would take it was taken before the clock was put back: it is over.
+    """
+    mine_or_over = (Lease.owner == owner) | (Lease.until <= now) | (Lease.until > now + 2 * length)
     got = changed(update(Lease).where(Lease.name == name, mine_or_over).values(owner=owner, until=now + length))
     if not got and db.session.get(Lease, name, populate_existing=True) is None:
         got = _first(Lease(name=name, owner=owner, until=now + length))

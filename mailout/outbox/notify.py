@@ -28,7 +28,7 @@ from . import progress, queue
 from .posting import Address, mark, occasion, page, put
 
 ERRORS_AN_HOUR = 5
-CSV_HEAD = ("address", "name", "state", "reason", "attempts", "reply", "message_id")
+CSV_HEAD = ("address", "name", "state", "reason", "reply")
 
 
 # -- of a mail-out -----------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def _complete(row: Mailout, about: Occasion, follow_up: bool) -> Written:
         follow_up=follow_up,
     )
     written = completion.complete(about, outcome)
-    file = Attachment("recipients.csv", "text/csv", recipients_csv(row.id).encode())
+    file = Attachment("recipients.csv", "text/csv; charset=utf-8", recipients_csv(row.id).encode())
     return Written(written.subject, written.text, written.answers, written.references, (file,))
 
 

@@ -10,6 +10,7 @@ A notice says what happened, what it means and what to do next, in that order. I
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,10 @@ from .spoken import number, things
 
 #: How many recipients are named in the text of a notice; all are in the attached file.
 NAMED = 1000
+
+#: Stands between the parts of a notice; our own texts hold no such line.
+BOUNDARY = "=_mailout_notice_="
+_CHUNK = 57  # octets in a line of base64 (RFC 2045 6.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +98,25 @@ def message(
     mail["X-Auto-Response-Suppress"] = "All"
     mail["X-Mailout-Notice"] = own_mail
     mail.set_content(written.text, charset="utf-8", cte="quoted-printable")
-    for file in written.attachments:
-        main, _, sub = file.kind.partition("/")
-        mail.add_attachment(file.content, maintype=main, subtype=sub, filename=file.name)
-    return mail.as_bytes()
+    return _with_files(mail, written.attachments) if written.attachments else mail.as_bytes()
+
+
+def _with_files(mail: EmailMessage, files: Sequence[Attachment]) -> bytes:
+    """The bytes of `mail` with `files` after its text; a large one is not held more often than it must be."""
+    mail.make_mixed()
+    mail.set_boundary(BOUNDARY)
+    end = f"--{BOUNDARY}--".encode()
+    octets = bytearray(mail.as_bytes().rstrip().removesuffix(end))
+    for file in files:
+        head = EmailMessage(policy=SMTP)
+        head["Content-Type"] = file.kind
+        head["Content-Disposition"] = "attachment"
+        head.set_param("filename", file.name, "Content-Disposition")
+        head["Content-Transfer-Encoding"] = "base64"
+        octets += f"--{BOUNDARY}\r\n".encode() + head.as_bytes()
+        for start in range(0, len(file.content), _CHUNK):
+            octets += b2a_base64(file.content[start : start + _CHUNK], newline=False) + b"\r\n"
+    return bytes(octets + end + b"\r\n")
 
 
 def _mailbox(name: str, address: str) -> Address | str:
