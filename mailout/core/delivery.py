@@ -51,7 +51,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.DEFERRED: frozenset({State.CLAIMED, State.QUEUED, State.SKIPPED, State.CANCELLED, State.FAILED}),
     State.SENT: frozenset({State.BOUNCED}),
     State.UNCERTAIN: frozenset({State.QUEUED, State.BOUNCED}),
-    State.FAILED: frozenset({State.QUEUED}),
+    State.FAILED: frozenset({State.QUEUED, State.SKIPPED}),
     State.SKIPPED: frozenset({State.QUEUED}),
     State.BOUNCED: frozenset(),
     State.CANCELLED: frozenset(),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, case, func, insert, literal, null, select, update
+from sqlalchemy import Select, case, exists, func, insert, literal, null, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.delivery import WAITING, State, public
@@ -124,11 +124,32 @@ def cancel(mailout_id: int, now: datetime) -> int:
     )
 
 
-def queue_again(mailout_id: int, state: State) -> int:
-    """Queue the recipients that are failed, or uncertain, once more. Returns how many."""
+def queue_again(mailout_id: int, list_id: int, state: State, now: datetime) -> int:
+    """Queue the recipients that are failed, or uncertain, once more. Returns how many.
+
+    Whoever was excluded, left, was suppressed or deleted meanwhile is not written to again: a failed one is skipped,
+    with the reason; an uncertain one may have the letter, and stays uncertain.
+    """
     assert state in (State.FAILED, State.UNCERTAIN), state
-    return changed(
-        update(Recipient)
-        .where(Recipient.mailout_id == mailout_id, Recipient.state == state)
-        .values(state=State.QUEUED, reason="", attempts=0, first_tried_at=None, dot_at=None, settled_at=None)
+    of_these = update(Recipient).where(Recipient.mailout_id == mailout_id, Recipient.state == state)
+    out = _why_out(list_id)
+    if state is State.FAILED:
+        changed(of_these.where(out.is_not(None)).values(state=State.SKIPPED, reason=out, settled_at=now))
+    fresh = {"reason": "", "attempts": 0, "first_tried_at": None, "dot_at": None, "settled_at": None}
+    return changed(of_these.where(out.is_(None)).values(state=State.QUEUED, **fresh))
+
+
+def _why_out(list_id: int) -> ColumnElement[str | None]:
+    """Why a recipient may not be written to now, by the list and the address book; NULL for whoever may."""
+    them = Customer.id == Recipient.customer_id
+    here = exists().where(them, Customer.here())
+    stopped = select(Customer.suppressed_for).where(them).scalar_subquery()
+    theirs = (ListPlace.list_id == list_id) & (ListPlace.customer_id == Recipient.customer_id)
+    place = select(ListPlace.place).where(theirs).scalar_subquery()
+    return case(
+        (~here, DELETED),
+        (stopped.is_not(None), f"{SUPPRESSED}: " + stopped),
+        (place == Place.INCLUDED, null()),
+        (place == Place.UNSUBSCRIBED, UNSUBSCRIBED),
+        else_=EXCLUDED,
     )

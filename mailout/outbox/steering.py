@@ -88,15 +88,15 @@ def release(mailout_id: int, actor: Actor, now: datetime) -> int:
 def once_more(mailout_id: int, state: State, actor: Actor, now: datetime) -> int:
     """Queue the failed, or the uncertain, once more; the mail-out ends in a complete mail of its own again.
 
-    Returns how many. Raises NotNow when there are none.
+    Returns how many. Whoever left or was suppressed meanwhile is none of them. Raises NotNow when there are none.
     """
     press = "retry-failed" if state is State.FAILED else "send-again-uncertain"
     values: dict[str, object] = {"finished_at": None, "tried_all_at": None, "progress_at": now, "tended_at": now}
     values |= {"round": Mailout.round + 1}
     _press(mailout_id, press, now, Mailout.finished_at.is_not(None), **values)
-    queued = queue.queue_again(mailout_id, state)
+    queued = queue.queue_again(mailout_id, progress.find(mailout_id).list_id, state, now)
     if not queued:
-        raise NotNow(f"Nobody in mail-out {mailout_id} is {state} now.")
+        raise NotNow(f"Nobody in mail-out {mailout_id} is {state} now who may still be written to.")
     note(actor, f"mailout.{press}", f"mail-out {mailout_id}", f"{queued} recipients", now)
     return queued
 

@@ -231,7 +231,8 @@ def test_a_copy_that_is_excluded_after_its_354_is_never_finished(new_app: NewApp
 
 def test_the_failed_are_tried_again_when_a_person_asks(sending: Flask, make: Make, relay: Relay) -> None:
     relay.rule("RCPT", say("550 5.1.1 no such user"), address=f"c3@{CUSTOMERS}", times=1)
-    sent = mailout(make.user(), make.list(), letter(), people(5), datetime.now(UTC))
+    place = make.list("Newsletter", people(5))
+    sent = mailout(make.user(), place, letter(), (), datetime.now(UTC), customers_of(place))
     run_pump(sending)
 
     steering.once_more(sent, State.FAILED, COMMAND, datetime.now(UTC))
