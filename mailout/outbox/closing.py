@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from ..core.delivery import UNSETTLED, State
+from ..core.delivery import UNSETTLED, WAITING, State
 from ..models import Mailout, Recipient, changed, db
-from . import notify, sending
+from . import notify, queue, sending
 
 #: How long after everybody's first try the complete mail waits for those that are deferred.
 PATIENCE = timedelta(minutes=30)
@@ -25,6 +25,10 @@ def close_finished(now: datetime) -> None:
     """Note what is over, and queue the complete mails that are due."""
     open_ones = select(Mailout).where(Mailout.accepted_at.is_not(None), Mailout.finished_at.is_(None))
     for row in db.session.scalars(open_ones).all():
+        if row.cancelled_at and _has(row.id, *WAITING):
+            # on the wire at the press, and put off or handed back since
+            queue.cancel(row.id, now)
+            db.session.commit()
         if not _has(row.id, *sending.ON_THE_WAY):
             _close(row, now)
 
