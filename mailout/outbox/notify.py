@@ -192,12 +192,13 @@ def _error_goes_to(row: Mailout | None, author: str) -> Address | None:
 
 
 def _errors_lately(address: str, now: datetime) -> int:
-    """How many error mails went to this address within the last hour."""
+    """How many error mails went to this address, whatever its capitals, within the last hour."""
     query = (
         select(func.count())
         .select_from(Recipient)
         .join(Notice)
-        .where(Notice.kind == "error", Notice.created_at > now - timedelta(hours=1), Recipient.address == address)
+        .where(Notice.kind == "error", Notice.created_at > now - timedelta(hours=1))
+        .where(func.lower(Recipient.address) == address.lower())
     )
     return db.session.scalar(query) or 0
 
