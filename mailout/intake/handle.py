@@ -3,7 +3,8 @@
 Owns     a letter's verdict; the attempts after which it is set aside; the blanking of keys in what is stored
 Never    opens a socket; lets one letter keep the next from being handled
 Commits  once for each letter: everything that it means happened, or nothing did
-Fails    never for a letter: whatever it raises is logged, tried three times, and then it is quarantined with the reason
+Fails    never for a letter: whatever it raises is logged, tried three times, and then it is quarantined with the reason;
+         the user whose key it names is told
 """
 
 from __future__ import annotations
@@ -82,13 +83,39 @@ def _set_aside(letter_id: int, error: Exception, now: datetime) -> Done | None:
     tried = update(Letter).where(Letter.id == letter_id, Letter.spool == "new", Letter.attempts >= TRIES)
     gone = changed(tried.values(spool="quarantined", verdict="quarantined", why=why, handled_at=now))
     db.session.commit()
-    return Done(letter_id, "quarantined", why) if gone else None
+    if not gone:
+        return None
+    try:
+        _tell_of(letter_id, now)
+        db.session.commit()
+    except Exception:
+        # what can't be handled can perhaps not be told of either; it is in the inbox log
+        db.session.rollback()
+        log.exception("letter %s set aside in silence", letter_id)
+    return Done(letter_id, "quarantined", why)
+
+
+def _tell_of(letter_id: int, now: datetime) -> None:
+    """Tell whoever waits for this letter that it was set aside: nobody is to wait for what does not come."""
+    row = db.session.get_one(Letter, letter_id, populate_existing=True)
+    raw = _raw(letter_id)
+    arrived = Arrived(row, reading.read(raw))
+    verdict = triage(arrived.read, settings().own, secret())
+    if isinstance(verdict, Keyed):
+        meant = [found for key in dict.fromkeys(verdict.keys) if (found := submission.of_key(key)) is not None]
+        submission.refuse_unread(meant, arrived, now)
+        _blank(letter_id, raw, verdict.keys)
+
+
+def _raw(letter_id: int) -> bytes:
+    """The bytes of a letter."""
+    return db.session.scalar(select(LetterBytes.raw).where(LetterBytes.letter_id == letter_id)) or b""
 
 
 def _handle(letter_id: int, now: datetime) -> Done:
     """Read the letter, find out what it is, do what that means, and write it down."""
     row = db.session.get_one(Letter, letter_id, populate_existing=True)
-    raw = db.session.scalar(select(LetterBytes.raw).where(LetterBytes.letter_id == letter_id)) or b""
+    raw = _raw(letter_id)
     read = reading.read(raw)
     arrived = Arrived(row, read)
     verdict = triage(read, settings().own, secret())

@@ -259,3 +259,11 @@ def refuse_unknown(problem: Problem, arrived: Arrived, now: datetime) -> None:
     """A key that we never gave out, or a damaged one: only an active user hears of it (DECISIONS 18)."""
     if _is_answered(arrived):
         notify.error(None, problem, arrived.row, arrived.author, now, late=False)
+
+
+def refuse_unread(rows: list[Mailout], arrived: Arrived, now: datetime) -> None:
+    """A letter that could not be handled for a fault of ours: its key stays good, and its user hears of it."""
+    for row in rows:
+        steering.problem(row.id, Problem.UNREADABLE, "", now)
+        if _is_answered(arrived):
+            notify.error(row, Problem.UNREADABLE, arrived.row, arrived.author, now, late=False)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from mailout.book import customers, lists, places, suppression, users
 from mailout.core.phase import Phase, phase
@@ -338,6 +338,36 @@ def test_only_five_error_mails_an_hour_go_to_one_address(post: Post, jane: User,
         post.bring(letter(f"mailout+{'0' * 27}@mail.test", number=number))
 
     assert len(notices()) == 5
+
+
+def test_an_address_in_other_capitals_is_the_same_address_for_that(post: Post, jane: User, now: datetime) -> None:
+    for number in range(8):
+        author = "".join(one.upper() if number >> at & 1 else one for at, one in enumerate(JANE))
+        post.bring(letter(f"mailout+{'0' * 27}@mail.test", author=author, number=number))
+
+    assert len(notices()) == 5
+
+
+def test_a_letter_that_can_not_be_handled_is_set_aside_and_its_user_hears_of_it(
+    post: Post, mailout: Mailout, now: datetime
+) -> None:
+    address = submission.key_address(mailout)
+    db.session.execute(
+        text("CREATE TRIGGER broken BEFORE INSERT ON recipient WHEN NEW.mailout_id BEGIN SELECT RAISE(ABORT, 'x'); END")
+    )
+    db.session.commit()
+    with pytest.raises(ValueError, match="not enough"):
+        post.bring(letter(address))
+
+    found = [[done.verdict for done in handle.handle_new(lambda: now)] for _ in range(3)]
+
+    assert found == [[], ["quarantined"], []]
+    db.session.refresh(mailout)
+    assert (mailout.problem, phase(mailout, now)) == (Problem.UNREADABLE, Phase.WAITING)
+    assert notices() == [("Mail-out error", JANE)]
+    key = address.partition("@")[0].rpartition("-")[2].encode()
+    assert not any(key in raw for raw in db.session.scalars(select(LetterBytes.raw)))
+
 
 
 def test_a_letter_larger_than_allowed_is_refused_by_its_head(post: Post, mailout: Mailout, now: datetime) -> None:
