@@ -22,7 +22,7 @@ from ..models import Customer, ListPlace, MailingList, Place, Suppressed, db
 from .folding import fold
 from .tally import Tally, customers_here, tally
 
-SIZE = 50
+SIZE = 25
 SORTS = ("name", "email", "added")
 STATES = ("", "suppressed", "bounced")
 #: A search has this many words at most; more are left out.

@@ -21,7 +21,7 @@ from . import asking, outcome, words
 
 blueprint = Blueprint("recipients", __name__)
 
-SIZE, MOST_FOUND = 50, 5000
+SIZE, MOST_FOUND = 25, 5000
 
 
 @dataclass(frozen=True, slots=True)
