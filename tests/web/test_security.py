@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from mailout import database
 from mailout import settings as mailout_settings
 from mailout.core.fault import Fault
-from mailout.models import JournalEntry, User, db
+from mailout.models import JournalEntry, Setting, User, db
 from mailout.outbox.steering import NotNow
 from mailout.web import ROOT, asking, create_app
 from mailout.web.asking import Refused
@@ -332,3 +333,14 @@ def test_every_form_that_changes_something_carries_its_secret() -> None:
     ]
 
     assert wrong == []
+
+
+def test_what_a_statement_was_given_stands_in_no_error_of_the_database(app: Flask) -> None:
+    kept = insert(Setting).values(name="one", value="correct horse")
+    db.session.execute(kept)
+
+    with pytest.raises(IntegrityError, match="UNIQUE") as caught:
+        db.session.execute(kept)
+    db.session.rollback()
+
+    assert "correct horse" not in str(caught.value)
