@@ -3,8 +3,8 @@
 Owns     a letter's verdict; the attempts after which it is set aside; the blanking of keys in what is stored
 Never    opens a socket; lets one letter keep the next from being handled
 Commits  once for each letter: everything that it means happened, or nothing did
-Fails    never for a letter: whatever it raises is logged, tried three times, and then it is quarantined with the reason;
-         the user whose key it names is told
+Fails    never for a letter: whatever it raises is logged, tried three times, and then it is quarantined with the
+         reason, and the user whose key it names is told
 """
 
 from __future__ import annotations

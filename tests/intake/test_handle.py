@@ -369,7 +369,6 @@ def test_a_letter_that_can_not_be_handled_is_set_aside_and_its_user_hears_of_it(
     assert not any(key in raw for raw in db.session.scalars(select(LetterBytes.raw)))
 
 
-
 def test_a_letter_larger_than_allowed_is_refused_by_its_head(post: Post, mailout: Mailout, now: datetime) -> None:
     raw = letter(submission.key_address(mailout), body="")
     row = Letter(digest="0" * 64, received_at=now, size=30_000_000, whole=False)
