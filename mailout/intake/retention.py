@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_, select, update
 
+from ..journal import MAILOUT, note
 from ..models import Letter, LetterBytes, Link, Mailout, Notice, Recipient, SignIn, changed, db
 from ..outbox import notify
 
@@ -49,6 +50,7 @@ def discard_held(now: datetime) -> int:
     for row in db.session.scalars(select(Mailout).where(*waits)).all():
         if changed(update(Mailout).where(Mailout.id == row.id, *waits).values(cancelled_at=now)):
             notify.discarded(row, now)
+            note(MAILOUT, "mailout.discard", f"mail-out {row.id}", f"held for {HELD.days} days", now)
             found += 1
         db.session.commit()
     return found

@@ -14,6 +14,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.delivery import UNSETTLED, WAITING, State
+from ..journal import MAILOUT, note
 from ..models import Mailout, Recipient, changed, db
 from . import notify, queue, sending
 
@@ -73,4 +74,5 @@ def pause(mailout_id: int, words: str, now: datetime) -> None:
         row = db.session.get(Mailout, mailout_id, populate_existing=True)
         assert row is not None
         notify.paused(row, words, now)
+        note(MAILOUT, "mailout.pause", f"mail-out {mailout_id}", words, now)
         db.session.commit()

@@ -16,7 +16,7 @@ from mailout.core.problem import Problem
 from mailout.intake import handle, late, retention, submission
 from mailout.intake.handle import Done
 from mailout.journal import COMMAND, Actor
-from mailout.models import Letter, LetterBytes, Mailout, Notice, Place, Recipient, Suppressed, User, db
+from mailout.models import JournalEntry, Letter, LetterBytes, Mailout, Notice, Place, Recipient, Suppressed, User, db
 from mailout.outbox import progress, steering
 from tests.makers import Make
 
@@ -273,6 +273,8 @@ def test_a_held_letter_is_discarded_after_seven_days_with_notice(post: Post, mai
 
     assert progress.overview(mailout.id, later).state is Phase.CANCELLED
     assert notices()[-1] == ("Mail-out discarded", JANE)
+    discarded = select(JournalEntry.actor).where(JournalEntry.action == "mailout.discard")
+    assert list(db.session.scalars(discarded)) == ["Mailout"]
 
 
 def test_a_key_in_the_text_is_refused_before_anybody_sees_it(post: Post, mailout: Mailout) -> None:
