@@ -131,8 +131,9 @@ def delayed(row: Mailout | None, words: str, now: datetime, *, since: datetime |
         put(f"delayed:{row.id}:{row.round}", "delayed", _creator(row), written, now, mailout_id=row.id)
         return
     written = notices.delayed("Mailout can't reach a mail server at the moment.", words, page("/system"))
+    name = f"delayed:{(since or now):%Y%m%d%H%M%S}:{mark(words)}"
     for user in users.administrators():
-        put(f"delayed:{(since or now):%Y%m%d%H%M%S}:{user.id}", "delayed", (user.name, user.email), written, now)
+        put(f"{name}:{user.id}", "delayed", (user.name, user.email), written, now)
 
 
 def returns(row: Mailout, came_back: Iterable[progress.Line], answers: int, left: int, now: datetime) -> bool:
