@@ -57,8 +57,8 @@ def handle_new(now: Callable[[], datetime], stopping: Callable[[], bool] = lambd
 def _guarded(letter_id: int, now: datetime) -> Done | None:
     """Handle one letter whatever it is; None when it is to be tried again, or another process has it."""
     mine = update(Letter).where(Letter.id == letter_id, Letter.spool == "new")
-    if not changed(mine.values(attempts=Letter.attempts + 1)):
-        return None
+    if not changed(mine.where(Letter.attempts < TRIES).values(attempts=Letter.attempts + 1)):
+        return _set_aside(letter_id, "The program stopped each time that it was handled.", now)
     db.session.commit()
     try:
         done = _handle(letter_id, now)
@@ -72,14 +72,13 @@ def _guarded(letter_id: int, now: datetime) -> Done | None:
     except Exception as error:
         db.session.rollback()
         log.exception("letter %s not handled", letter_id)
-        return _set_aside(letter_id, error, now)
+        return _set_aside(letter_id, f"It could not be handled: {type(error).__name__}.", now)
     log.info("letter %s is %s mailout=%s", letter_id, done.verdict, done.mailout_id or "-")
     return done
 
 
-def _set_aside(letter_id: int, error: Exception, now: datetime) -> Done | None:
-    """Quarantine the letter once it was tried often enough."""
-    why = f"It could not be handled: {type(error).__name__}."
+def _set_aside(letter_id: int, why: str, now: datetime) -> Done | None:
+    """Quarantine the letter once it was tried often enough; None when it was not, or another process has it."""
     tried = update(Letter).where(Letter.id == letter_id, Letter.spool == "new", Letter.attempts >= TRIES)
     gone = changed(tried.values(spool="quarantined", verdict="quarantined", why=why, handled_at=now))
     db.session.commit()

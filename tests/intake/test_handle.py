@@ -371,6 +371,22 @@ def test_a_letter_that_can_not_be_handled_is_set_aside_and_its_user_hears_of_it(
     assert not any(key in raw for raw in db.session.scalars(select(LetterBytes.raw)))
 
 
+def test_a_letter_that_stopped_the_program_each_time_is_set_aside_and_not_handled_once_more(
+    post: Post, mailout: Mailout, now: datetime
+) -> None:
+    raw = letter(submission.key_address(mailout))
+    row = Letter(digest="0" * 64, received_at=now, size=len(raw), attempts=handle.TRIES)
+    db.session.add(row)
+    db.session.flush()
+    db.session.add(LetterBytes(letter_id=row.id, raw=raw))
+    db.session.commit()
+    (done,) = handle.handle_new(lambda: now)
+
+    assert done.verdict == "quarantined"
+    assert copies() == 0
+    assert notices() == [("Mail-out error", JANE)]
+
+
 def test_a_letter_larger_than_allowed_is_refused_by_its_head(post: Post, mailout: Mailout, now: datetime) -> None:
     raw = letter(submission.key_address(mailout), body="")
     row = Letter(digest="0" * 64, received_at=now, size=30_000_000, whole=False)
