@@ -63,6 +63,8 @@ def _guarded(letter_id: int, now: datetime) -> Done | None:
     try:
         done = _handle(letter_id, now)
         db.session.commit()
+        if done is None:
+            return None
     except OperationalError:
         # the database, not the letter: it is tried again and does not count
         db.session.rollback()
@@ -111,17 +113,22 @@ def _raw(letter_id: int) -> bytes:
     return db.session.scalar(select(LetterBytes.raw).where(LetterBytes.letter_id == letter_id)) or b""
 
 
-def _handle(letter_id: int, now: datetime) -> Done:
-    """Read the letter, find out what it is, do what that means, and write it down."""
+def _handle(letter_id: int, now: datetime) -> Done | None:
+    """Read the letter, find out what it is, do what that means, and write it down.
+
+    None when another process has done so meanwhile: from the first UPDATE on nobody else can.
+    """
     row = db.session.get_one(Letter, letter_id, populate_existing=True)
     raw = _raw(letter_id)
     read = reading.read(raw)
     arrived = Arrived(row, read)
     verdict = triage(read, settings().own, secret())
     keys = verdict.keys if isinstance(verdict, Keyed) else ()
-    row.message_id, row.content_digest = read.message_id[:998], read.content_digest
-    row.author, row.subject = arrived.author[:320], _blanked(read.subject, keys)
-    db.session.flush()
+    said = {"message_id": read.message_id[:998], "content_digest": read.content_digest}
+    said |= {"author": arrived.author[:320], "subject": _blanked(read.subject, keys)}
+    if not changed(update(Letter).where(Letter.id == letter_id, Letter.spool == "new").values(said)):
+        return None
+    db.session.refresh(row)
     if isinstance(verdict, Keyed):
         done = _keyed(verdict, arrived, now)
         _blank(letter_id, raw, verdict.keys)

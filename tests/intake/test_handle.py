@@ -371,6 +371,19 @@ def test_a_letter_that_can_not_be_handled_is_set_aside_and_its_user_hears_of_it(
     assert not any(key in raw for raw in db.session.scalars(select(LetterBytes.raw)))
 
 
+def test_a_letter_that_two_processes_took_is_handled_by_one_of_them(
+    post: Post, mailout: Mailout, now: datetime
+) -> None:
+    done = post.bring(letter(submission.key_address(mailout)))
+
+    # the other one, which saw it while it was new, comes second
+    assert handle._handle(done.letter_id, now) is None
+    db.session.commit()
+    db.session.refresh(mailout)
+    assert mailout.problem is None
+    assert notices() == []
+
+
 def test_a_letter_that_stopped_the_program_each_time_is_set_aside_and_not_handled_once_more(
     post: Post, mailout: Mailout, now: datetime
 ) -> None:
