@@ -159,6 +159,7 @@ class Pump:
     def _look_closely(self, now: datetime) -> bool:
         """What is done when something changed, and once a second; whether there is work in sight."""
         sending.begin(self._mailouts, now)
+        sending.leave_out_due(self._mailouts, now)
         self._verdicts.opened(self._mailouts)
         self.shelf.keep_only(self._mailouts)
         self.feed.open(self._mailouts)

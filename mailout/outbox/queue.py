@@ -139,6 +139,17 @@ def queue_again(mailout_id: int, list_id: int, state: State, now: datetime) -> i
     return changed(of_these.where(out.is_(None)).values(state=State.QUEUED, **fresh))
 
 
+def leave_out_due(mailout_id: int, list_id: int, before: datetime, now: datetime) -> int:
+    """Skip the deferred copies, due before that moment, of whoever left while theirs was on the wire.
+
+    `leave_out` does not touch a copy on the wire; when the relay puts that one off, it must not be tried again.
+    """
+    out = _why_out(list_id)
+    mine = (Recipient.mailout_id == mailout_id) & (Recipient.state == State.DEFERRED) & (Recipient.due_at <= before)
+    left = update(Recipient).where(mine, Recipient.customer_id.is_not(None), out.is_not(None))
+    return changed(left.values(state=State.SKIPPED, reason=out, due_at=None, settled_at=now))
+
+
 def _why_out(list_id: int) -> ColumnElement[str | None]:
     """Why a recipient may not be written to now, by the list and the address book; NULL for whoever may."""
     them = Customer.id == Recipient.customer_id

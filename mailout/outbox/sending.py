@@ -2,7 +2,7 @@
 
 Owns     the questions that the pump asks between two copies, and `started_at`
 Never    changes a recipient (that is `outbox` and `ledger`), opens a socket, reads the clock
-Commits  `begin` and `pause` at once
+Commits  `begin`, `leave_out_due` and `pause` at once
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.delivery import State
 from ..models import Mailout, Notice, Recipient, changed, db
+from . import queue
 
 ON_THE_WAY = (State.QUEUED, State.CLAIMED, State.DOT_PENDING)
 
@@ -34,6 +35,13 @@ def begin(mailout_ids: list[int], now: datetime) -> None:
     fresh = Mailout.id.in_(mailout_ids) & Mailout.started_at.is_(None)
     if db.session.scalar(select(exists().where(fresh))):
         changed(update(Mailout).where(fresh).values(started_at=now, progress_at=now, tended_at=now))
+        db.session.commit()
+
+
+def leave_out_due(mailout_ids: list[int], now: datetime) -> None:
+    """Look again at whom the copies are for that are due next."""
+    rows = db.session.execute(select(Mailout.id, Mailout.list_id).where(Mailout.id.in_(mailout_ids))).all()
+    if sum(queue.leave_out_due(mailout_id, list_id, now + DUE_NEXT, now) for mailout_id, list_id in rows):
         db.session.commit()
 
 
@@ -89,5 +97,7 @@ def waiting_up_to(most: int, mailout_ids: list[int], now: datetime) -> int:
 #: How long after it was written a notice may still be tried.
 NOTICES_LAST = timedelta(days=3)
 
+#: How far ahead it is looked at whom a deferred copy is for: longer than from one look to the next.
+DUE_NEXT = timedelta(seconds=3)
 #: How far ahead work keeps the pump alive: longer than the sweep's minute, so nothing is late.
 HORIZON = timedelta(seconds=90)
