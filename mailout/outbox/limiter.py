@@ -18,11 +18,17 @@ from collections.abc import Iterable
 from ..settings import Rate
 
 
+#: A window is this much longer than its name says, in seconds and as a part of it: one copy takes longer to the relay
+#: than the next, and the relay counts when they come.
+SLACK, SLACK_PART = 0.1, 0.02
+
+
 class _Window:
     """The times that still count for one limit, oldest first."""
 
     def __init__(self, rate: Rate) -> None:
         self.rate = rate
+        self._length = rate.seconds + min(SLACK, rate.seconds * SLACK_PART)
         self._times = array("d")
         self._first = 0
 
@@ -32,7 +38,7 @@ class _Window:
 
     def wait(self, now: float, on_the_way: int) -> float:
         """How many seconds this window is still full."""
-        while self._first < len(self._times) and self._times[self._first] <= now - self.rate.seconds:
+        while self._first < len(self._times) and self._times[self._first] <= now - self._length:
             self._first += 1
         if self._first > 4096 and self._first * 2 > len(self._times):
             del self._times[: self._first]
@@ -41,7 +47,7 @@ class _Window:
         if room > 0:
             return 0.0
         oldest = self._first - room
-        return self._times[oldest] + self.rate.seconds - now if oldest < len(self._times) else 1.0
+        return self._times[oldest] + self._length - now if oldest < len(self._times) else 1.0
 
 
 class Limiter:

@@ -493,7 +493,7 @@ def test_who_was_silent_for_too_long_leaves_the_mailbox_to_the_other(
 
     def lost(self: turn.Turn) -> None:
         if clock() - self._taken_at >= turn.LENGTH and not taken.is_set():  # type: ignore[operator]
-            lease.take(turn.NAME, "another", clock(), timedelta(minutes=1))
+            lease.take(turn.NAME, "another", clock(), timedelta(seconds=30))
             taken.set()
         keep(self)
 
