@@ -16,8 +16,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..book import customers, history, lists, places, suppression
 from ..book.history import HistoryLine
 from ..core.fault import Fault
+from ..core.telling import left_out
 from ..models import Customer, Suppressed, db
-from . import asking, outcome, switches
+from . import asking, switches
 from .permissions import ADMINISTRATOR, SENDS, allows
 
 blueprint = Blueprint("customer", __name__)
@@ -172,7 +173,7 @@ def _letter(line: HistoryLine) -> Got:
     if not line.why:
         return Got(line, "")
     if line.state in ("skipped", history.NOT_IN_IT):
-        words = outcome.reason_words(line.why)
+        words = left_out.in_words(line.why)
         return Got(line, f"{words[:1].upper()}{words[1:]}.")
     return Got(line, ("No bounce since. " if line.state == "sent" else "") + f"“{line.why}”")
 

@@ -3,7 +3,8 @@
 Owns     the sentences of the ledger
 Never    names a customer (that is the page of recipients); says "delivered"
 
-The servers' own words are with each recipient. Here what they mean (`core.diagnosis`) is counted and said plainly.
+The servers' own words are with each recipient. Here what they mean (`core.returning.diagnosis`) is counted and said
+plainly.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from ..core.delivery import State
 from ..core.phase import Counts
 from ..core.returning import diagnosis
 from ..core.returning.diagnosis import Cause
-from ..core.telling import spoken
-from ..models import Recipient, Suppressed, db
-from ..outbox import queue
+from ..core.telling import left_out, spoken
+from ..models import Recipient, db
 
 #: The order in which states are shown, the good first, then what needs a person.
 ORDER = ("sent", "bounced", "failed", "uncertain", "deferred", "sending", "queued", "skipped", "cancelled")
@@ -58,18 +58,6 @@ CAUSES = {
     Cause.NOT_THEIRS: "asked at the wrong server",
     Cause.UNREACHABLE: "their server can’t be reached",
     Cause.UNKNOWN: "refused by the server",
-}
-SUPPRESSED = {
-    Suppressed.UNSUBSCRIBED: "asked for no mail at all",
-    Suppressed.BOUNCED: "left out, for mail came back",
-    Suppressed.COMPLAINED: "complained",
-    Suppressed.BY_HAND: "stopped by hand",
-}
-SKIPPED = {
-    queue.EXCLUDED: "excluded while it was going out",
-    queue.UNSUBSCRIBED: "unsubscribed while it was going out",
-    queue.SUPPRESSED: "stopped",
-    queue.DELETED: "deleted",
 }
 
 
@@ -174,19 +162,9 @@ def _left_out(mailout_id: int) -> dict[str, int]:
     )
     found: dict[str, int] = {}
     for reason, count in db.session.execute(query):
-        meaning = reason_words(reason)
+        meaning = left_out.in_words(reason)
         found[meaning] = found.get(meaning, 0) + count
     return found
-
-
-def reason_words(reason: str) -> str:
-    """Why somebody was skipped, in plain words."""
-    word, _, more = (part.strip() for part in reason.partition(":"))
-    if word == queue.SUPPRESSED and more in SUPPRESSED:
-        return SUPPRESSED[Suppressed(more)]
-    if word == queue.EXCLUDED and more:
-        return f"excluded {more}"
-    return SKIPPED.get(word, reason or "left out")
 
 
 def _sentence(reasons: dict[str, int], mark: str = "", end: str = "") -> str:

@@ -14,6 +14,7 @@ from flask import Blueprint, Response, render_template, request
 from sqlalchemy import ColumnElement, select
 
 from ..core.delivery import PUBLIC, private
+from ..core.telling import left_out
 from ..journal import note
 from ..models import Mailout, Recipient, Reply, db
 from ..outbox import notify, progress
@@ -119,7 +120,7 @@ def _row(row: Recipient, said: list[Answer]) -> Row:
     """A recipient with the reason in plain words."""
     line = progress.line(row)
     if line.state == "skipped":
-        why = outcome.reason_words(row.reason)
+        why = left_out.in_words(row.reason)
     elif line.state in ("failed", "bounced"):
         why = outcome.refusal_words(row.code, row.enhanced, row.reply)
     elif line.state == "uncertain":

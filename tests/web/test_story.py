@@ -20,7 +20,6 @@ from mailout.core.phase import Counts
 from mailout.core.returning.diagnosis import Cause
 from mailout.journal import COMMAND
 from mailout.models import LetterBytes, Mailout, Recipient, Suppressed, User, db
-from mailout.outbox import queue
 from mailout.setting_values import Rate
 from mailout.web import outcome, pace
 from mailout.web.outcome import Row
@@ -364,13 +363,6 @@ def test_a_refusal_is_said_plainly_and_every_cause_has_its_words() -> None:
     assert outcome.refusal_words(554, "", "no") == "refused by the server"
     assert outcome.refusal_words(0, "", "the copy could not be made: x") == "no copy could be made"
     assert set(outcome.CAUSES) == set(Cause)
-
-
-def test_a_reason_for_leaving_out_is_said_plainly() -> None:
-    assert outcome.reason_words(f"{queue.SUPPRESSED}: by-hand") == "stopped by hand"
-    assert outcome.reason_words(f"{queue.EXCLUDED}: by Priya") == "excluded by Priya"
-    assert outcome.reason_words(queue.UNSUBSCRIBED) == "unsubscribed while it was going out"
-    assert outcome.reason_words("") == "left out"
 
 
 def test_whatever_is_not_nought_can_be_seen_on_the_bar() -> None:
