@@ -1,7 +1,7 @@
 """exporting -- customers, and what became of a mail-out, as CSV that a spreadsheet opens safely.
 
 Owns     the columns of these files; that of customers is read back by an import unchanged
-Never    holds all rows in memory; lets a formula run (`core.sheet` disarms it)
+Never    holds all rows in memory; lets a formula run (`core.telling.sheet` disarms it)
 Fails    as the database does, in the middle of the file
 """
 

@@ -1,6 +1,6 @@
 """blame -- who is written to no more because of what came back, and who is spared.
 
-Owns     the rules by which a bounce or a complaint suppresses a customer (PRODUCT.md "Coming back")
+Owns     the rules by which a bounce or a complaint suppresses a customer
 Never    suppresses for what lies in the letter, in us or in somebody's policy; for a bounce of an address that the
          customer has no longer
 Commits  leaves that to the caller

@@ -27,7 +27,7 @@ from ..models import Letter, Mailout, Recipient, Reply, changed, db
 from ..outbox import notify
 from . import blame
 
-# it logs every exception of its detectors before it raises it; `core.bounces` expects them
+# it logs every exception of its detectors before it raises it; `core.returning.bounces` expects them
 logging.getLogger("flufl.bounce").disabled = True
 
 #: The stages of replies that came by mail, not on the wire.

@@ -135,7 +135,7 @@ def _circumstances(row: Mailout, arrived: Arrived, received: datetime) -> Circum
 
 
 def _is_same(row: Mailout, arrived: Arrived) -> bool:
-    """Whether this is the letter that the mail-out was made of, delivered once more (DECISIONS 14)."""
+    """Whether this is the letter that the mail-out was made of, delivered once more."""
     first = row.letter
     if first is None or first.id == arrived.row.id:
         return False
@@ -231,7 +231,7 @@ def _refuse(row: Mailout, arrived: Arrived, decision: Decision, now: datetime) -
 
 
 def _is_answered(arrived: Arrived) -> bool:
-    """Whether a letter may be answered: no program's is, nor our own (DECISIONS 19).
+    """Whether a letter may be answered: no program's is, nor our own.
 
     FROM_ADDRESS can be a user's address too: then the letter is theirs.
     """
@@ -247,7 +247,7 @@ def _actor(row: Mailout) -> Actor:
 
 
 def refuse_two(rows: list[Mailout], arrived: Arrived, now: datetime) -> None:
-    """Two keys in one letter: nothing is sent, neither is used up, one error mail (DECISIONS 15)."""
+    """Two keys in one letter: nothing is sent, neither is used up, one error mail."""
     for row in rows:
         steering.problem(row.id, Problem.TWO_KEYS, "", now)
     first = rows[0] if rows else None
@@ -256,7 +256,7 @@ def refuse_two(rows: list[Mailout], arrived: Arrived, now: datetime) -> None:
 
 
 def refuse_unknown(problem: Problem, arrived: Arrived, now: datetime) -> None:
-    """A key that we never gave out, or a damaged one: only an active user hears of it (DECISIONS 18)."""
+    """A key that we never gave out, or a damaged one: only an active user hears of it."""
     if _is_answered(arrived):
         notify.error(None, problem, arrived.row, arrived.author, now, late=False)
 

@@ -1,6 +1,6 @@
 """notify -- who is told what: our own letters, put into the outbox.
 
-Owns     to whom each notice goes (DECISIONS 17-20), and that the same one is never written twice
+Owns     to whom each notice goes, and that the same one is never written twice
 Never    sends, answers an automatic letter, names a customer to an address that is no user's
 Commits  never: what happened and the notice that tells of it are the caller's one transaction
 
@@ -181,7 +181,7 @@ def error(
 
 
 def _error_goes_to(row: Mailout | None, author: str) -> Address | None:
-    """DECISIONS 18: a stranger never gets an answer."""
+    """To whom an error mail goes; None for a stranger, who never gets an answer."""
     user = users.user_of_address(author) if author else None
     if user is not None:
         return (user.name, author)

@@ -1,6 +1,6 @@
 """draft -- the ways to a new message with the key in its To: a mailto link, two web mails, a draft file, a QR code.
 
-Owns     how the address is written into each of them, escaped for its place (STANDARDS 9.01-9.12)
+Owns     how the address is written into each of them, escaped for its place
 Never    puts a key into an address of ours, a title or a log; adds a Cc, a body or an attachment
 Fails    Refused for somebody else's key, NotNow once the address is of no use any more
 """

@@ -5,7 +5,7 @@ Never    believes the Host header, or a proxy that nobody named
 Fails    BadRequest (400) for another host or a form of another page, RequestEntityTooLarge (413), TooManyRequests (429)
 
 The pages send no Referer, and so their forms say `Origin: null`; where a form came from is then told by
-Sec-Fetch-Site, which no page can forge, and by the form's own secret, always (STANDARDS 10.19).
+Sec-Fetch-Site, which no page can forge, and by the form's own secret, always.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .. import current
 from ..settings import Settings
 from . import asking
 
-#: What a form may have, and what a file that a signed-in user sends us (STANDARDS 10.42), in bytes.
+#: What a form may have, and what a file that a signed-in user sends us, in bytes.
 MOST_BYTES, MOST_UPLOADED = 1_000_000, 40_000_000
 #: The endpoints that take files.
 UPLOADS = frozenset({"importing.upload", "sandbox_mail.send"})

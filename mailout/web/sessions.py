@@ -4,7 +4,7 @@ Owns     the meeting of Flask-Login with `book.sessions`
 Never    believes the cookie alone: without a living row, or for a user who was deactivated, nobody is signed in
 Commits  when it starts, ends or touches a session
 
-A poll does not keep a session alive (STANDARDS 10.10); everything else does, a minute apart at most.
+A poll does not keep a session alive; everything else does, a minute apart at most.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """throttle -- how often somebody may be wrong about a password, and how long they wait after that.
 
 Owns     the counts of wrong tries, by account and address together, by address, and by account
-Never    keeps an account shut: another address may always try it, so no Administrator is locked out (STANDARDS 10.04)
+Never    keeps an account shut: another address may always try it, so no Administrator is locked out
 Fails    never: it says how long to wait, in seconds
 
 FREE wrong tries cost nothing. After them each wrong try doubles the wait, from FIRST to LONGEST. One address that is

@@ -1,6 +1,6 @@
 """words -- how pages say times, numbers, sizes and states: as a person says them aloud.
 
-Owns     the words, tones and icons of LOOK.md "States"; the filters of the templates
+Owns     the word, tone and icon of each state; the filters of the templates
 Never    formats for a machine: ISO times are in `<time datetime>` and in files alone
 """
 

@@ -4,9 +4,9 @@ Owns     which fields go out, and how a value that must not be sent is made lega
 Never    lets a field through because it is unknown; writes 8-bit, a NUL, a bare CR or LF, or a line over 998 octets
 Fails    Refused(UNREADABLE) when a value can't be made legal: a boundary must stay what it is
 
-`Received`, `Bcc`, `DKIM-Signature`, `Disposition-Notification-To` and all the others are dropped by not being named
-(STANDARDS 4.0). An 8-bit value is read as UTF-8, else in the text part's charset, else as windows-1252, and written in
-encoded words; in an address field only the names are, in a parameter RFC 2231 is used.
+`Received`, `Bcc`, `DKIM-Signature`, `Disposition-Notification-To` and all the others are dropped by not being named.
+An 8-bit value is read as UTF-8, else in the text part's charset, else as windows-1252, and written in encoded words; in
+an address field only the names are, in a parameter RFC 2231 is used.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _author(fields: tuple[Field, ...], author: Mailbox | None, charset: str) -> 
 
 
 def _chosen(author: Mailbox | None, sender: Sender) -> str:
-    """The address in From, by FROM_POLICY (DECISIONS 25)."""
+    """The address in From, by FROM_POLICY."""
     if author is None or sender.policy == REWRITE or not is_legal(author.address):
         return sender.own.sender
     if sender.policy == KEEP:

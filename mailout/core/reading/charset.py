@@ -88,7 +88,7 @@ def read(octets: bytes, charset: str) -> str:
 
 
 def guessed(octets: bytes, charset: str = "") -> str:
-    """`octets` whose charset nobody names: UTF-8, else `charset` if they fit it, else windows-1252 (DECISIONS 25a)."""
+    """`octets` whose charset nobody names: UTF-8, else `charset` if they fit it, else windows-1252."""
     name = codec(charset)
     for candidate in ("utf-8", _READ_AS.get(name, name)):
         try:

@@ -4,8 +4,8 @@ Owns     the order in which it is asked what a letter is
 Never    looks into a database: that a key or a recipient exists is for its caller to find out
 Fails    never: a letter that is nothing else is OTHER
 
-Our own addresses say most: a key, a bounce token, an unsubscribe token (DECISIONS 11). What a program wrote is never a
-mail-out, whatever it is addressed to (RFC 3834 2, STANDARDS 2.24); list and bulk headers do not make it one (25a).
+Our own addresses say most: a key, a bounce token, an unsubscribe token. What a program wrote is never a mail-out,
+whatever it is addressed to (RFC 3834 2); list and bulk headers alone do not show that a program wrote it.
 """
 
 from __future__ import annotations
