@@ -17,7 +17,6 @@ from collections.abc import Iterable
 
 from ..settings import Rate
 
-
 #: A window is this much longer than its name says, in seconds and as a part of it: one copy takes longer to the relay
 #: than the next, and the relay counts when they come.
 SLACK, SLACK_PART = 0.1, 0.02
