@@ -61,7 +61,12 @@ def is_spared(mailout_id: int) -> bool:
         return False
     outside = (State.SKIPPED, State.CANCELLED)
     total = db.session.scalar(select(func.count()).where(mine, Recipient.state.not_in(outside))) or 0
-    return bounced * GUARD_SHARE > total
+    return too_many(bounced, total)
+
+
+def too_many(bounced: int, copies: int) -> bool:
+    """Whether so many of these copies came back that nobody is blamed for it."""
+    return bounced >= GUARD_LEAST and bounced * GUARD_SHARE > copies
 
 
 def _mark(mailout_id: int) -> str:

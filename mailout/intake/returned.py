@@ -13,18 +13,16 @@ from sqlalchemy import func, select
 
 from ..core.delivery import State
 from ..models import Letter, Mailout, Place, PlaceChange, Recipient, Reply, db
-from .blame import is_spared
 from .returns import COMPLAINT
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What came back. `spared`: so much that it is the letter or the mail provider, and nobody is suppressed for it."""
+    """What came back."""
 
     bounced: int
     complaints: int
     answers: int
-    spared: bool
 
     @property
     def is_something(self) -> bool:
@@ -42,7 +40,6 @@ def returned(mailout_id: int) -> Returned:
         bounced=db.session.scalar(bounced) or 0,
         complaints=db.session.scalar(complaints) or 0,
         answers=db.session.scalar(answers) or 0,
-        spared=is_spared(mailout_id),
     )
 
 

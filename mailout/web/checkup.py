@@ -178,6 +178,9 @@ def _relay(settings: Settings, now: datetime) -> Iterable[Line]:
     about = f"Port {server.port}, {SECURED[server.security]}" + (f", as {server.username}" if server.username else "")
     if seen.trouble:
         yield _trouble(seen, now, "Copies wait; nobody is lost, nobody is marked as failed, and nobody gets it twice.")
+    elif seen.waits_until and seen.waits_until > now:
+        meaning = f"Copies wait until {words.moment(seen.waits_until)}, then they go on; nobody is marked as failed."
+        yield Line("look", seen.waits_for, meaning)
     elif seen.well_at is None:
         yield Line("faint", f"{server.host} has carried nothing yet", about)
     else:

@@ -49,7 +49,13 @@ class Glance:
     @property
     def relay_out(self) -> bool:
         """Whether it would send and the relay does not let it."""
-        return self.state is Phase.SENDING and bool(self.relay.trouble)
+        return self.state is Phase.SENDING and bool(self.relay.trouble or self.limit_until)
+
+    @property
+    def limit_until(self) -> datetime | None:
+        """Until when the relay takes no more, having said that its limit is reached; None when it has not."""
+        until = self.relay.waits_until
+        return until if until and until > self.now else None
 
     @property
     def worker_silent(self) -> bool:
@@ -81,7 +87,7 @@ class Glance:
         if self.state is Phase.WAITING:
             return (self.mailbox.tried_at, self.mailbox.trouble)
         if self.state is Phase.SENDING:
-            return (self.relay.well_at, self.relay.trouble, self.relay.again_at)
+            return (self.relay.well_at, self.relay.trouble, self.relay.again_at, self.limit_until)
         return ()
 
 

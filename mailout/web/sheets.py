@@ -20,15 +20,13 @@ from ..core.problem import HOLDS, Problem
 from ..core.rhythm import OpenKey, interval
 from ..core.telling.refusals import ERRORS, HOLDING
 from ..current import settings
+from ..intake import blame
 from ..models import Letter, Mailout, Recipient, db
 from . import draft, letters, outcome, pace, preview, story, words
 from .draft import Draft
 from .glance import Glance
 from .outcome import Bar, Row
 from .preview import Looked
-
-#: From so many that came back, if they are over a tenth, it is the letter or the relay, and no address is blamed.
-MANY_CAME_BACK = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,6 @@ def _moving(glance: Glance) -> Moving:
     waiting = counts.queued + counts.sending
     goal, tried = story.progress_of(glance)
     span = speed.time_for(waiting)
-    limit = story.limit_reached(glance)
     return Moving(
         paused=glance.state is Phase.PAUSED,
         tried=tried,
@@ -215,10 +212,10 @@ def _moving(glance: Glance) -> Moving:
         speed=speed.words(waiting),
         rows=outcome.rows(row.id, counts, brief=True),
         relay_out=glance.relay_out,
-        relay_heading="Your mail provider’s limit is reached" if limit else "Your mail provider does not answer",
-        relay_words=relay.trouble,
+        relay_heading=_capital(story.relay_word(glance)),
+        relay_words=relay.waits_for if glance.limit_until else relay.trouble,
         relay_since=relay.trouble_since,
-        relay_again_at=relay.again_at,
+        relay_again_at=glance.limit_until or relay.again_at,
         relay_heard_at=relay.well_at,
         relay_host=server.host if server and not settings().sandbox else "the sandbox’s mail server",
         relay_encrypted=server is not None and server.security != "none",
@@ -241,7 +238,7 @@ def _over(glance: Glance) -> Over:
         goal=goal,
         rows=rows,
         bars=outcome.bars(rows),
-        alarm=counts.bounced >= MANY_CAME_BACK and counts.bounced * 10 > goal,
+        alarm=blame.too_many(counts.bounced, goal - counts.cancelled),
         seal=seal,
         sealed=_sealed(seal) if seal else "",
         changes=tuple(row.changes.splitlines()),
@@ -255,7 +252,12 @@ def _over(glance: Glance) -> Over:
 def _sealed(seal: Seal) -> str:
     """What went out as it was written: "Text, 3 pictures and 1 PDF went out as you wrote them, byte for byte."."""
     parts = " and ".join(seal.words().rsplit(", ", 1))
-    return f"{parts[0].upper()}{parts[1:]} went out as you wrote {'them' if ' and ' in parts else 'it'}, byte for byte."
+    return f"{_capital(parts)} went out as you wrote {'them' if ' and ' in parts else 'it'}, byte for byte."
+
+
+def _capital(words: str) -> str:
+    """The words as a sentence begins."""
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _last_reply(mailout_id: int) -> str:

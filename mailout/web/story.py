@@ -118,13 +118,8 @@ def state_word(glance: Glance) -> Word:
 
 
 def relay_word(glance: Glance) -> str:
-    """What is the matter with the relay, in half a sentence; a long wait is a limit that it told us of."""
-    return "your mail provider’s limit is reached" if limit_reached(glance) else "your mail provider does not answer"
-
-
-def limit_reached(glance: Glance) -> bool:
-    """Whether the relay told us to wait, rather than being out of reach."""
-    return "limit is reached" in glance.relay.trouble
+    """What is the matter with the relay, in half a sentence."""
+    return "your mail provider’s limit is reached" if glance.limit_until else "your mail provider does not answer"
 
 
 def _sheet_time(glance: Glance) -> datetime | None:
@@ -222,7 +217,7 @@ def _until_relay_is_back(glance: Glance) -> list[Step]:
     """Who is told of the outage and when, and what goes on afterwards."""
     steps = []
     since, left = glance.relay.trouble_since, glance.counts.queued + glance.counts.sending
-    if since and not limit_reached(glance) and glance.relay.told_at is None:
+    if since and not glance.limit_until and glance.relay.told_at is None:
         told = since + DELAYED_AFTER
         steps.append(
             Step("After 15 minutes, we write to the Administrators", "Most hiccups are over by then.", told, done=False)

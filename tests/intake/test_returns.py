@@ -389,7 +389,7 @@ def test_when_a_tenth_comes_back_it_is_the_letter_and_nobody_stays_suppressed(se
     assert count(Customer.suppressed_for == "bounced") == 0
     assert count(Customer.suppressed_for == "by-hand") == 1
     assert count(Recipient.mailout_id == row.id, Recipient.state == "bounced") == 21
-    assert returned(row.id) == Returned(bounced=21, complaints=0, answers=0, spared=True)
+    assert returned(row.id) == Returned(bounced=21, complaints=0, answers=0)
 
 
 def test_twenty_of_many_are_just_twenty(sent: Sent) -> None:
@@ -491,7 +491,7 @@ def test_a_persons_answer_is_passed_on_once_as_an_attachment_and_counted(sent: S
     (notice,) = db.session.scalars(select(Notice).where(Notice.kind == "reply")).all()
     to = db.session.scalars(select(Recipient.address).where(Recipient.notice_id == notice.id)).all()
     assert (notice.mailout_id, list(to)) == (row.id, ["jane@mail.test"])
-    assert returned(row.id) == Returned(bounced=0, complaints=0, answers=1, spared=False)
+    assert returned(row.id) == Returned(bounced=0, complaints=0, answers=1)
 
 
 def test_a_programs_answer_is_passed_on_to_nobody(sent: Sent) -> None:

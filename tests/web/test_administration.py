@@ -74,6 +74,19 @@ class TestSystem:
         assert "none are lost" in page
         assert "The worker does not run" in page
 
+    def test_a_limit_of_the_relay_is_said_with_its_end_and_is_nothing_broken(self, admin: FlaskClient) -> None:
+        now = datetime.now(UTC)
+        pulse.well(pulse.RELAY, now)
+        pulse.line(
+            pulse.RELAY, 1, "Your mail provider's limit is reached. It said: 452 enough", now + timedelta(hours=1)
+        )
+
+        page = admin.get("/system").text
+
+        assert "It said: 452 enough" in page
+        assert "Copies wait until" in page
+        assert "nobody is marked as failed" in page
+
     def test_a_mailbox_with_mail_in_it_is_adopted_with_the_count_that_was_shown(self, admin: FlaskClient) -> None:
         server = adoption.server(settings())
         adoption.objection(server, 12, datetime.now(UTC))

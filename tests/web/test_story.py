@@ -156,11 +156,13 @@ def test_a_relay_that_is_out_is_amber_and_nobody_is_lost(client: FlaskClient, ma
 def test_a_reached_limit_says_until_when(client: FlaskClient, mailing: Mailing) -> None:
     row = mailing.sending(["sent"])
     words = "Your mail provider's limit is reached. It said: 452 daily limit"
-    pulse.ill(pulse.RELAY, words, now(), now() + timedelta(hours=9))
+    pulse.well(pulse.RELAY, now())
+    pulse.line(pulse.RELAY, 1, words, now() + timedelta(hours=9))
 
     page = client.get(f"/mailouts/{row.id}").text
 
     assert "Your mail provider’s limit is reached" in page
+    assert "It said: 452 daily limit" in page
     assert "Next try at" in page
     assert "After 15 minutes" not in page
 
@@ -310,11 +312,6 @@ def test_a_letter_that_is_not_kept_any_more_is_said(client: FlaskClient, mailing
 
     assert "The letter is not kept any more" in client.get(f"/mailouts/{row.id}").text
     assert client.get(f"/mailouts/{row.id}/letter").status_code == 404
-
-
-def words_in(markup: str) -> str:
-    """The words of a piece of a page."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", markup))
 
 
 # -- the ledger --------------------------------------------------------------------------------------------------------
