@@ -48,6 +48,3 @@ HOLDS = frozenset(
         Problem.VERY_LARGE,
     }
 )
-
-#: These belong to no mail-out: no key of ours was named.
-KEYLESS = frozenset({Problem.KEY_UNKNOWN, Problem.KEY_DAMAGED})

@@ -61,11 +61,6 @@ class Limiter:
             for window in self._windows:
                 window.note(at)
 
-    @property
-    def longest(self) -> int:
-        """The longest window, in seconds; 0 without a limit."""
-        return max((window.rate.seconds for window in self._windows), default=0)
-
     def take_place(self, now: float) -> float:
         """Nought, and a place is taken; else how many seconds to wait before asking again."""
         if not self._windows:

@@ -12,7 +12,6 @@ from datetime import datetime
 from ..core.own import code
 from ..core.telling import notices
 from ..core.telling.notices import Occasion, Written
-from ..core.telling.spoken import dated
 from ..current import secret, settings
 from ..models import Mailout, Notice
 from . import queue
@@ -54,9 +53,8 @@ def put(
 
 def occasion(row: Mailout) -> Occasion:
     """The mail-out in the words of a notice."""
-    created = dated(row.created_at, settings().time_zone)
     answers = row.letter.message_id if row.letter else ""
-    return Occasion(row.list.name, row.subject, page(f"/mailouts/{row.id}"), created, answers)
+    return Occasion(row.list.name, row.subject, page(f"/mailouts/{row.id}"), answers)
 
 
 def page(path: str) -> str:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from .. import pulse
-from ..core.delivery import State, private, public
+from ..core.delivery import private, public
 from ..core.own import message_id
 from ..core.phase import Counts, Phase, phase
 from ..current import secret, settings
-from ..models import Mailout, Pulse, Recipient, db
+from ..models import Mailout, Recipient, db
 from . import queue
 
 PAGE = 500
@@ -151,94 +150,9 @@ def _maker() -> Callable[[Any], Line]:
     return make
 
 
-# -- while it is sent --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """How a mail-out moves at this moment. `waits_for` is in words, "" when it does not wait.
-
-    `rate_per_minute` is that of the newest copies, 0 when none went lately; `seconds_left` None when nothing tells.
-    """
-
-    rate_per_minute: float
-    seconds_left: float | None
-    connections: int
-    waits_for: str
-    waits_until: datetime | None
-    last_reply: str
-
-
-#: How many of the newest copies tell the rate, and how long ago they may have gone.
-SAMPLE, LATELY = 500, timedelta(minutes=1)
-
-
-def live(seen: Overview, now: datetime) -> Live:
-    """How the mail-out moves: cheap, whatever the number of its recipients."""
-    relay, newest = pulse.of(pulse.RELAY), _newest(seen.row.id)
-    rate = _rate([at for at, _ in newest], now) if seen.state is Phase.SENDING else 0.0
-    waits_for, until = _waits(seen, relay)
-    return Live(
-        rate_per_minute=rate,
-        seconds_left=(seen.counts.queued + seen.counts.sending) / rate * 60 if rate else None,
-        connections=(relay.connections or 0) if seen.state is Phase.SENDING else 0,
-        waits_for=waits_for,
-        waits_until=until,
-        last_reply=newest[0][1] if newest else "",
-    )
-
-
-def _newest(mailout_id: int) -> list[tuple[datetime, str]]:
-    """When the newest accepted copies were answered, and how; the newest first."""
-    query = (
-        select(Recipient.settled_at, Recipient.code, Recipient.enhanced, Recipient.reply)
-        .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT, Recipient.due_at.is_(None))
-        .order_by(Recipient.id.desc())
-        .limit(SAMPLE)
-    )
-    rows = [row for row in db.session.execute(query) if row.settled_at]
-    found = [(row.settled_at, " ".join(filter(None, (str(row.code), row.enhanced, row.reply)))) for row in rows]
-    return sorted(found, reverse=True)
-
-
-def _rate(times: list[datetime], now: datetime) -> float:
-    """Copies a minute among these times, the newest first; 0 when none is of the last minute."""
-    lately = [at for at in times if now - LATELY <= at <= now]
-    if not lately:
-        return 0.0
-    length = (now - lately[-1]).total_seconds() if len(lately) == len(times) else LATELY.total_seconds()
-    return len(lately) / max(length, 0.1) * 60
-
-
-def _waits(seen: Overview, relay: Pulse) -> tuple[str, datetime | None]:
-    """What the mail-out waits for, and until when if that is known."""
-    row = seen.row
-    if seen.state is Phase.PAUSED:
-        return row.paused_for or "Somebody paused it.", None
-    if seen.state is Phase.STARTING:
-        return "It starts in a moment; until then it can be stopped.", row.starts_at
-    if seen.state is not Phase.SENDING:
-        return "", None
-    if relay.trouble:
-        return relay.trouble, relay.again_at
-    if relay.waits_for:
-        return relay.waits_for, relay.waits_until
-    if seen.counts.deferred and not seen.counts.queued + seen.counts.sending:
-        due = select(func.min(Recipient.due_at)).where(
-            Recipient.mailout_id == row.id, Recipient.state == State.DEFERRED
-        )
-        return "Those who could not be served yet are tried again.", db.session.scalar(due)
-    return "", None
-
-
 def latest(most: int, user_id: int | None = None) -> list[Mailout]:
     """The newest mail-outs, of everybody or of one user."""
     query = select(Mailout).order_by(Mailout.id.desc()).limit(most)
     if user_id is not None:
         query = query.where(Mailout.created_by_id == user_id)
     return list(db.session.scalars(query))
-
-
-def how_many() -> int:
-    """How many mail-outs there are."""
-    return db.session.scalar(select(func.count()).select_from(Mailout)) or 0

@@ -43,11 +43,6 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 HSTS = "max-age=31536000"
-#: For an answer that shows somebody's letter in a frame of ours: nothing runs in it, and nothing is fetched.
-LETTER_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
-    "frame-ancestors 'self'"
-)
 #: The endpoints that take a POST from anywhere, without a secret: the mail programs' one-click unsubscribe (RFC 8058).
 ONE_CLICK = frozenset({"public.one_click"})
 

@@ -82,11 +82,6 @@ def choose(upload: Upload, choices: Choices) -> Upload:
     return changed
 
 
-def forget(upload: Upload) -> None:
-    """Throw it away."""
-    shutil.rmtree(_folder() / upload.name, ignore_errors=True)
-
-
 def _folder() -> Path:
     return settings().cache_dir / "imports"
 

@@ -19,7 +19,7 @@ from mailout.core.telling.notices import Occasion, Row, Written
 
 NOW = datetime(2026, 11, 25, 3, 4, 5, tzinfo=UTC)
 SYDNEY = ZoneInfo("Australia/Sydney")
-ABOUT = Occasion("Newsletter", "Spring\r\nBcc: x@y", "https://m.test/mailouts/7", "25 November", "<a@b>")
+ABOUT = Occasion("Newsletter", "Spring\r\nBcc: x@y", "https://m.test/mailouts/7", "<a@b>")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from sqlalchemy import insert, select
 
 from mailout.core import own
 from mailout.core.delivery import public
-from mailout.current import settings
 from mailout.models import Customer, Letter, LetterBytes, ListPlace, MailingList, Mailout, Recipient, User, db
 from mailout.outbox.pump import PATIENCE, Pump
 from mailout.wires.smtp_open import Patience
@@ -91,8 +90,3 @@ def states(mailout_id: int) -> dict[str, str]:
     """Each address and the state of its copy, in the contract's words."""
     query = select(Recipient.address, Recipient.state).where(Recipient.mailout_id == mailout_id)
     return {address: public(state) for address, state in db.session.execute(query)}
-
-
-def where_is(folder: str) -> str:
-    """Where this installation's data are."""
-    return str(settings().instance_dir) + folder

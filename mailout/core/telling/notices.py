@@ -57,7 +57,6 @@ class Occasion:
     list_name: str
     subject: str
     url: str
-    created: str
     answers: str = ""
     references: str = ""
 
