@@ -270,6 +270,7 @@ class Pump:
         if self._open_connections:
             self.standing.pushed_back(now, self._open_connections)
             self._crew.allow(self.standing.seats(now))
+            self.rest()  # whoever keeps the last seat comes again when the others have hung up, not at once
             return
         said = f" It said: {error.reply.code} {error.reply.text}" if error.reply.code else ""
         self.standing.trouble(error.words + said, now)
