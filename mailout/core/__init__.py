@@ -7,6 +7,7 @@ a reply of the relay means, what a copy looks like: all of that can be asked wit
     key              the single-use secret that authorises a mail-out; only its hash is kept  not token, code, password
     key address      our address that carries the key
     token            what tells our addresses for bounces and unsubscribing apart; signed     not key
+    user, Administrator   somebody who signs in; one who may do everything                    not account, admin
     customer, list   somebody in the address book; a named set of customers                   not contact, subscriber
     place            where a customer stands in a list: included, excluded, unsubscribed
     recipient        one customer's place in one mail-out, frozen when it is accepted         not user, target
@@ -25,11 +26,18 @@ a reply of the relay means, what a copy looks like: all of that can be asked wit
     seal             what each part of the letter was, and that it went out the same
     outbox           the recipients that wait for the relay; its rows are the queue           not task queue
     notice           a letter that we wrote ourselves                                         not alert, system mail
+    complete mail, error mail   the notices at the end, and for a letter that was refused
+    pump, sender     what sends: one for the whole relay, one a connection; a seat: a connection that may be open
+    dot              the line that ends a copy in SMTP: after it, and before the reply, the relay may have the copy
+    ledger           where what came of each copy is written down, before the next dot
+    limit, quota     how many copies may go: as our settings say, as the relay says
     relay            the SMTP server that we hand everything to; to people: your mail provider
     reply            what the relay answered: code, enhanced code, text                       not response, result
     sent             the relay answered 2yz after the dot: accepted, never "delivered"
     deferred, failed, uncertain   tried again at a known time; not tried again; the relay may have it
     bounce, DSN      a report that came back later (RFC 3464)                                 not undeliverable
+    place change     who moved whom into or out of a list, when and how: a list's history
+    plan             what an import would do, counted before it does anything                 not preview
     suppression      a standing "do not write to this address", with reason and date          not blacklist
     skipped          a recipient left out at the last look, with the reason                   not failed
     scope            whose fault a refusal is: the recipient's, the letter's, the session's, the quota's, the relay's

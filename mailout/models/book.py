@@ -1,4 +1,8 @@
-"""book -- the tables of the address book: customers, lists, who stands where in them, and who is not written to."""
+"""book -- the tables of the address book: customers, lists, who stands where in them, and who is not written to.
+
+Owns     Customer, MailingList, ListPlace, PlaceChange, Import, ImportRow, Forgotten, and what their constraints forbid
+Never    keeps the address of a forgotten customer, only its hash
+"""
 
 from __future__ import annotations
 

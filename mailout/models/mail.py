@@ -1,6 +1,7 @@
 """mail -- the tables of a letter's journey: what came, the mail-out it became, who gets a copy, what the relay said.
 
-A mail-out stores facts (times), never its state: that is `core.phase.state` of the facts and of now.
+Owns     Letter, LetterBytes, Mailout, Recipient, Notice, Reply, and what their constraints forbid
+Never    stores the state of a mail-out, only facts (times): the state is `core.phase.phase` of the facts and of now
 """
 
 from __future__ import annotations

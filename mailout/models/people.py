@@ -1,4 +1,8 @@
-"""people -- the tables of who uses Mailout: users, where they write from, their sessions, links mailed to them."""
+"""people -- the tables of who uses Mailout: users, where they write from, their sessions, links mailed to them.
+
+Owns     User, UserAddress, SignIn, Link, SupportRequest, and what their constraints forbid
+Never    keeps a password, a link's secret or a session's secret, only their hashes
+"""
 
 from __future__ import annotations
 

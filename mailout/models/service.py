@@ -1,4 +1,8 @@
-"""service -- the tables of the machinery: secrets that outlive a move, leases, what was last heard of, the journal."""
+"""service -- the tables of the machinery: secrets that outlive a move, leases, what was last heard of, the journal.
+
+Owns     Setting, Lease, Pulse, Mailbox, JournalEntry, and what their constraints forbid
+Never    knows what they are used for
+"""
 
 from __future__ import annotations
 

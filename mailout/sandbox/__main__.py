@@ -1,4 +1,9 @@
-"""The sandbox's process: `python -m mailout.sandbox`."""
+"""__main__ -- the sandbox's process: `python -m mailout.sandbox`.
+
+Owns     the words for whoever starts it by mistake
+Never    starts beside real servers
+Fails    with exit code 1 and one line for each thing that is wrong
+"""
 
 from __future__ import annotations
 

@@ -255,9 +255,9 @@ def _sealed(seal: Seal) -> str:
     return f"{_capital(parts)} went out as you wrote {'them' if ' and ' in parts else 'it'}, byte for byte."
 
 
-def _capital(words: str) -> str:
+def _capital(said: str) -> str:
     """The words as a sentence begins."""
-    return f"{words[:1].upper()}{words[1:]}"
+    return f"{said[:1].upper()}{said[1:]}"
 
 
 def _last_reply(mailout_id: int) -> str:

@@ -1,4 +1,8 @@
-"""steps -- one step of a mail-out's story."""
+"""steps -- one step of a mail-out's story: what happened or is to come, and when.
+
+Owns     the value that `story` and `aftermath` make and the page shows
+Never    decides what the steps are
+"""
 
 from __future__ import annotations
 
