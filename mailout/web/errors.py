@@ -73,7 +73,8 @@ def _say(words: Words, status: int, headers: dict[str, str] | None = None) -> An
     if asking.wants_fragment():
         where = {"HX-Retarget": "#notes", "HX-Reswap": "innerHTML"}
         return _render("errors/_note.html", words), status, where | (headers or {})
-    return _render("errors/page.html", words), status, headers or {}
+    page = "public/trouble.html" if request.blueprint == "public" else "errors/page.html"
+    return _render(page, words), status, headers or {}
 
 
 def _render(template: str, words: Words) -> str:

@@ -1,24 +1,29 @@
 """public -- the page that a customer reaches from a letter: what they get and how to leave, without signing in.
 
 Owns     /u/<token>: the one-click POST (RFC 8058), the page in the organisation's name, the forms on it
-Never    changes anything on GET, HEAD or OPTIONS (scanners follow links); asks for a cookie, a session or a name;
-         shows the address whole: a letter can be forwarded
+Never    changes anything on GET, HEAD or OPTIONS (scanners follow links); asks who it is; shows the address whole: a
+         letter can be forwarded; takes back what the organisation decided
 Commits  one transaction a press; the second of two presses changes nothing
-Fails    404 and a calm page for a link that we did not make; 400 for a one-click POST without its one word
+Fails    404 and a calm page for a link that we did not make; 400 for a one-click POST without its one word; 400 and the
+         page anew, as it was filled in, for a form without its secret
 
 The token alone says who it is, and it never expires. A press on the page is answered by the page again, which says
 what is so now: nothing travels in the address but the token. Whoever leaves by the page gets one note with the link
 to undo it, for it may have been a stranger with a forwarded letter.
+
+The forms carry a secret as all our forms do, and so the page sets a cookie. A browser that keeps none is told so, and
+is offered the one form that needs none: the one-click POST.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as AnyResponse
 
 from .. import doorbell
@@ -29,10 +34,9 @@ from ..journal import Actor
 from ..models import Customer, MailingList, Place, Suppressed, db
 from ..outbox import notify
 from . import asking
-from .security import csrf, limiter
+from .security import limiter
 
 blueprint = Blueprint("public", __name__)
-csrf.exempt(blueprint)
 
 #: The one name and value of a one-click body (RFC 8058 3.2).
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
@@ -82,6 +86,21 @@ def _bounded() -> None:
     request.max_content_length = BODY_MOST
 
 
+@blueprint.errorhandler(CSRFError)
+def _once_more(error: CSRFError) -> Response:
+    """Show the page again, with what was ticked on it: the browser brought no secret, or one of a session long over."""
+    token = (request.view_args or {}).get("token", "")
+    numbers = own.read_unsubscribe_token(secret(), token)
+    found = _find(*numbers) if numbers else None
+    if found is None:
+        return make_response(_render("gone" if numbers else "unknown"), 400)
+    if request.endpoint == "public.switches":
+        wanted = _ticked()
+        found = replace(found, rows=tuple(Row(row.list, row.list.id in wanted) for row in found.rows))
+    keeps_none = not request.cookies
+    return make_response(_render("page", token=token, page=found, again=True, keeps_none=keeps_none), 400)
+
+
 @blueprint.get("/u/<token>")
 def page(token: str) -> Response | str:
     """The page; changes nothing."""
@@ -107,6 +126,9 @@ def one_click(token: str) -> Response:
     if _find(list_id, customer_id) is not None:
         places.unsubscribe(customer_id, list_id, how=BY_ONE_CLICK, now=asking.now())
         db.session.commit()
+    if "text/html" in request.headers.get("Accept", ""):  # the form for a browser without cookies
+        found = _find(list_id, customer_id)
+        return make_response(_render("page", token=token, page=found) if found else _render("gone"))
     return _plain("You are unsubscribed. Nothing more comes from this list.", 200)
 
 
@@ -125,7 +147,7 @@ def leave(token: str) -> AnyResponse:
 @_now_and_then
 def switches(token: str) -> AnyResponse:
     """The switches of the lists that they may see, as they stand in the form."""
-    wanted = {int(word) for word in request.form.getlist("in") if re.fullmatch(r"[0-9]{1,18}", word)}
+    wanted = _ticked()
 
     def press(found: Page, now: datetime) -> str:
         return ", ".join(filter(None, [_switch(found, row, row.list.id in wanted, now) for row in found.rows]))
@@ -139,6 +161,8 @@ def everything(token: str) -> AnyResponse:
     """Leave everything: no mail-out goes to them any more, whatever the lists say."""
 
     def press(found: Page, now: datetime) -> str:
+        if found.silent:
+            return _leave_all(found, now)
         why = "They stopped everything on their preference page."
         stopped = suppression.suppress(found.customer.id, Suppressed.UNSUBSCRIBED, why, actor=CUSTOMER, now=now)
         return "All mail-outs" if stopped else ""
@@ -155,7 +179,7 @@ def undo(token: str) -> AnyResponse:
         if found.stopped:
             why = "They took it back on their preference page."
             suppression.unsuppress(found.customer.id, why, actor=CUSTOMER, now=now)
-        elif found.place is Place.UNSUBSCRIBED:
+        elif found.place is Place.UNSUBSCRIBED and not found.silent:
             _come_back(found, found.list, now)
         return ""
 
@@ -216,11 +240,29 @@ def _leave(found: Page, of: MailingList, now: datetime) -> str:
     return of.name if places.unsubscribe(found.customer.id, of.id, how=BY_PAGE, now=now, actor=CUSTOMER) else ""
 
 
+def _leave_all(found: Page, now: datetime) -> str:
+    """Take somebody whom the organisation does not write to out of every list that they are in.
+
+    The organisation's own decision stays as it is, so that no undoing of theirs can lift it; nor can they come back
+    unasked when it is lifted.
+    """
+    standing = customers.places_of([found.customer.id], [row.id for row in lists.all()])
+    for (_, list_id), place in standing.items():
+        if place is Place.INCLUDED:
+            _leave(found, lists.find(list_id), now)
+    return ""
+
+
 def _come_back(found: Page, of: MailingList, now: datetime) -> None:
     """Have them in the list again, because they themselves say so."""
     why = "They chose it on their preference page."
     if not places.take_back(found.customer.id, of.id, why, how=BY_PAGE, actor=CUSTOMER, now=now):
         places.set_place(found.customer.id, of.id, Place.INCLUDED, how=BY_PAGE, reason=why, actor=CUSTOMER, now=now)
+
+
+def _ticked() -> set[int]:
+    """The lists whose switches are on in the form."""
+    return {int(word) for word in request.form.getlist("in") if re.fullmatch(r"[0-9]{1,18}", word)}
 
 
 def _is_one_click() -> bool:

@@ -233,7 +233,7 @@ def test_a_customer_leaves_changes_their_mind_and_stops_everything(
     page.get_by_role("button", name="Take it back").click()
 
     assert stands("ben@bluegum.example", "Newsletter") is Place.INCLUDED
-    assert page.context.cookies() == []
+    assert [(one["httpOnly"], one["sameSite"]) for one in page.context.cookies()] == [(True, "Lax")]
 
 
 def test_the_line_under_letters_is_shown_while_it_is_worded(open_page: Open, jo: User, book: MailingList) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
+from werkzeug.test import TestResponse
 
 from mailout.book import customers, lists, places, suppression
 from mailout.core import own
@@ -42,6 +44,12 @@ def link_of(customer: Customer, of: MailingList) -> str:
 def place(customer: Customer, of: MailingList) -> Place:
     db.session.rollback()
     return places.place_of(customer.id, of.id)
+
+
+def press(client: FlaskClient, link: str, button: str, **form: object) -> TestResponse:
+    """Press a button of the page, as a browser does that has opened it."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(link).text)
+    return client.post(f"{link}/{button}", data={"csrf_token": found[1] if found else "", **form})
 
 
 def changes() -> int:
@@ -136,7 +144,6 @@ def test_the_page_shows_the_address_masked_and_in_the_organisations_name(client:
     assert "margaret" not in page.text
     assert "m••••••t.d•••e@b•••••m.example" in page.text
     assert "Happy Paws" in page.text
-    assert "Set-Cookie" not in page.headers
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,7 @@ def test_addresses_are_masked_so_that_their_owner_knows_them(address: str, shown
 def test_the_pages_button_leaves_the_list_and_mails_a_note_with_the_way_back(
     client: FlaskClient, link: str, margaret: Customer, newsletter: MailingList
 ) -> None:
-    answer = client.post(f"{link}/leave")
+    answer = press(client, link, "leave")
 
     assert (answer.status_code, answer.location) == (303, link)
     assert place(margaret, newsletter) is Place.UNSUBSCRIBED
@@ -166,8 +173,8 @@ def test_the_pages_button_leaves_the_list_and_mails_a_note_with_the_way_back(
 
 
 def test_pressing_twice_mails_one_note(client: FlaskClient, link: str) -> None:
-    client.post(f"{link}/leave")
-    client.post(f"{link}/leave")
+    press(client, link, "leave")
+    press(client, link, "leave")
 
     assert len(db.session.scalars(select(Notice.id)).all()) == 1
 
@@ -181,9 +188,9 @@ def test_a_one_click_mails_no_note(client: FlaskClient, link: str) -> None:
 def test_undo_brings_the_list_back_and_keeps_that_they_did_it(
     client: FlaskClient, link: str, margaret: Customer, newsletter: MailingList
 ) -> None:
-    client.post(f"{link}/leave")
+    press(client, link, "leave")
 
-    client.post(f"{link}/undo")
+    press(client, link, "undo")
 
     assert place(margaret, newsletter) is Place.INCLUDED
     last = db.session.scalars(select(PlaceChange).order_by(PlaceChange.id.desc())).first()
@@ -199,7 +206,7 @@ def test_switches_are_there_for_the_lists_that_customers_may_see_and_no_others(
     db.session.commit()
 
     page = client.get(link).text
-    client.post(f"{link}/lists", data={})
+    press(client, link, "lists")
 
     assert "Puppy club" in page
     assert "Late payers" not in page
@@ -215,7 +222,7 @@ def test_a_switch_can_bring_back_a_list_that_they_left(
     places.unsubscribe(margaret.id, seen.id, how="one-click", now=make._now)
     db.session.commit()
 
-    client.post(f"{link}/lists", data={"in": [seen.id, hidden.id, "x", "-1"]})
+    press(client, link, "lists", **{"in": [seen.id, hidden.id, "x", "-1"]})
 
     assert place(margaret, seen) is Place.INCLUDED
     assert place(margaret, hidden) is Place.EXCLUDED
@@ -224,12 +231,12 @@ def test_a_switch_can_bring_back_a_list_that_they_left(
 def test_leaving_everything_suppresses_and_can_be_taken_back(
     client: FlaskClient, link: str, margaret: Customer, newsletter: MailingList
 ) -> None:
-    client.post(f"{link}/everything")
+    press(client, link, "everything")
 
     assert customers.find(margaret.id).suppressed_for == Suppressed.UNSUBSCRIBED
     assert "You get nothing more from us" in client.get(link).text
 
-    client.post(f"{link}/undo")
+    press(client, link, "undo")
 
     assert customers.find(margaret.id).suppressed_for is None
     assert place(margaret, newsletter) is Place.INCLUDED
@@ -241,7 +248,7 @@ def test_what_the_business_decided_is_not_theirs_to_take_back(
     suppression.suppress(margaret.id, Suppressed.COMPLAINED, "said so", actor=COMMAND, now=make._now)
     db.session.commit()
 
-    client.post(f"{link}/undo")
+    press(client, link, "undo")
 
     assert customers.find(margaret.id).suppressed_for == Suppressed.COMPLAINED
     assert "We don’t write to this address" in client.get(link).text
@@ -251,10 +258,11 @@ def test_a_deleted_customer_is_answered_calmly(client: FlaskClient, make: Make, 
     customers.delete(margaret.id, actor=COMMAND, now=make._now + timedelta(days=1))
     db.session.commit()
 
-    page, click, press = client.get(link), client.post(link, data=ONE_CLICK), client.post(f"{link}/leave")
+    page, click, pressed = client.get(link), client.post(link, data=ONE_CLICK), press(client, link, "leave")
 
-    assert (page.status_code, click.status_code, press.status_code) == (200, 200, 303)
+    assert (page.status_code, click.status_code, pressed.status_code) == (200, 200, 400)
     assert "There is nothing to leave" in page.text
+    assert "There is nothing to leave" in pressed.text
 
 
 def test_names_with_markup_stay_text(client: FlaskClient, make: Make, margaret: Customer) -> None:
@@ -267,7 +275,98 @@ def test_names_with_markup_stay_text(client: FlaskClient, make: Make, margaret: 
 
 
 def test_the_buttons_of_one_link_are_not_pressed_without_end(client: FlaskClient, app: Flask, link: str) -> None:
-    answers = [client.post(f"{link}/{form}").status_code for form in ("leave", "undo") * 11]
+    answers = [press(client, link, button) for button in ("leave", "undo") * 11]
 
-    assert answers[:20] == [303] * 20
-    assert answers[20:] == [429] * 2
+    assert [answer.status_code for answer in answers] == [303] * 20 + [429] * 2
+    assert "Happy Paws" in answers[-1].text
+    assert "Mailout" not in answers[-1].text
+
+
+@pytest.mark.parametrize("button", ["leave", "lists", "everything", "undo"])
+def test_a_press_without_the_pages_secret_changes_nothing_and_says_what_to_do(
+    client: FlaskClient, link: str, margaret: Customer, newsletter: MailingList, button: str
+) -> None:
+    before = changes()
+
+    answer = client.post(f"{link}/{button}")
+
+    assert answer.status_code == 400
+    assert "Press again, and it counts" in answer.text
+    assert "Happy Paws" in answer.text
+    assert (changes(), place(margaret, newsletter)) == (before, Place.INCLUDED)
+    assert customers.find(margaret.id).suppressed_for is None
+
+
+def test_the_second_press_of_a_browser_whose_cookie_was_gone_counts(
+    client: FlaskClient, link: str, margaret: Customer, newsletter: MailingList
+) -> None:
+    first = client.post(f"{link}/leave")
+    found = re.search(r'name="csrf_token" value="([^"]+)"', first.text)
+    assert found
+
+    second = client.post(f"{link}/leave", data={"csrf_token": found[1]})
+
+    assert second.status_code == 303
+    assert place(margaret, newsletter) is Place.UNSUBSCRIBED
+
+
+def test_what_was_ticked_is_not_lost_with_the_cookie(
+    client: FlaskClient, make: Make, link: str, margaret: Customer
+) -> None:
+    for name in ("Puppy club", "Kittens"):
+        lists.change(make.list(name).id, customers_may_see=True, actor=COMMAND, now=make._now)
+    db.session.commit()
+
+    page = client.post(f"{link}/lists", data={"in": [lists.by_name("Kittens").id]}).text
+
+    assert re.search(r'aria-label="Kittens"[^>]* checked', page)
+    assert not re.search(r'aria-label="Puppy club"[^>]* checked', page)
+
+
+def test_a_browser_without_cookies_is_offered_the_one_click_and_gets_a_page(
+    app: Flask, link: str, margaret: Customer, newsletter: MailingList
+) -> None:
+    client = app.test_client(use_cookies=False)
+    offered = client.post(f"{link}/leave").text
+    assert f'action="{link}"' in offered
+    assert 'name="List-Unsubscribe" value="One-Click"' in offered
+
+    answer = client.post(link, data=ONE_CLICK, headers={"Accept": "text/html,application/xhtml+xml"})
+
+    assert answer.status_code == 200
+    assert "You have left Newsletter" in answer.text
+    assert place(margaret, newsletter) is Place.UNSUBSCRIBED
+    after = client.post(f"{link}/leave").text
+    assert "One-Click" not in after
+
+
+def test_a_form_of_another_site_changes_nothing_and_is_answered_in_the_organisations_name(
+    client: FlaskClient, link: str, margaret: Customer, newsletter: MailingList
+) -> None:
+    client.get(link)
+
+    answer = client.post(f"{link}/leave", headers={"Origin": "https://evil.example"})
+
+    assert answer.status_code == 400
+    assert "Happy Paws" in answer.text
+    assert place(margaret, newsletter) is Place.INCLUDED
+
+
+@pytest.mark.parametrize("why", [Suppressed.BY_HAND, Suppressed.BOUNCED, Suppressed.COMPLAINED])
+def test_stopping_everything_and_taking_it_back_never_lifts_what_the_organisation_decided(
+    client: FlaskClient, make: Make, link: str, margaret: Customer, newsletter: MailingList, why: Suppressed
+) -> None:
+    client.get(link)  # a page that lies open since before
+    suppression.suppress(margaret.id, why, "rang, and was rude", actor=COMMAND, now=make._now)
+    db.session.commit()
+    another = client.get(link_of(make.customer("ben@bluegum.example"), newsletter)).text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', another)
+    assert token
+
+    for button in ("everything", "undo"):
+        assert client.post(f"{link}/{button}", data={"csrf_token": token[1]}).status_code == 303
+
+    db.session.rollback()
+    kept = customers.find(margaret.id)
+    assert (kept.suppressed_for, kept.suppressed_why) == (why, "rang, and was rude")
+    assert place(margaret, newsletter) is Place.UNSUBSCRIBED, "their own wish is kept too"
