@@ -40,8 +40,12 @@ def begin(mailout_ids: list[int], now: datetime) -> None:
 
 def leave_out_due(mailout_ids: list[int], now: datetime) -> None:
     """Look again at whom the copies are for that are due next."""
-    rows = db.session.execute(select(Mailout.id, Mailout.list_id).where(Mailout.id.in_(mailout_ids))).all()
-    if sum(queue.leave_out_due(mailout_id, list_id, now + DUE_NEXT, now) for mailout_id, list_id in rows):
+    soon = exists().where(
+        Recipient.mailout_id == Mailout.id, Recipient.state == State.DEFERRED, Recipient.due_at <= now + DUE_NEXT
+    )
+    those = select(Mailout.id, Mailout.list_id).where(Mailout.id.in_(mailout_ids), soon)
+    for mailout_id, list_id in db.session.execute(those).all():
+        queue.leave_out_due(mailout_id, list_id, now + DUE_NEXT, now)
         db.session.commit()
 
 

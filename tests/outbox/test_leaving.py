@@ -49,3 +49,11 @@ def test_nobody_is_left_out_who_still_wants_it(put_off: Mailout, now: datetime) 
     sending.leave_out_due([put_off.id], now)
 
     assert {state for state, _ in states(put_off).values()} == {"deferred"}
+
+
+def test_the_lock_of_the_database_is_let_go_when_nobody_is_left_out(put_off: Mailout, now: datetime) -> None:
+    sending.leave_out_due([put_off.id], now)
+
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+        other.exec_driver_sql("PRAGMA busy_timeout = 100")
+        other.execute(update(Mailout).where(Mailout.id == put_off.id).values(paused_for="by another connection"))
