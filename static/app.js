@@ -82,14 +82,13 @@ document.addEventListener("focusin", (event) => {
   for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
 });
 
-/* A form that sends itself when a control changes (without a script it has a button, which then hides). */
+/* A form, or a control of one, that sends it when it changes (without a script it has a button, which then hides). */
 const quick = () => {
   for (const button of document.querySelectorAll("[data-without-script]")) button.hidden = true;
 };
 document.addEventListener("htmx:after:swap", quick);
 document.addEventListener("change", (event) => {
-  const form = event.target.form;
-  if (form?.hasAttribute("data-send-on-change")) form.requestSubmit();
+  if (event.target.closest("[data-send-on-change]")) event.target.form?.requestSubmit();
 });
 
 /* What must open once, in answer to the press that made the page: <a href="mailto:…" data-open-once="a name for it">. */

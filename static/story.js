@@ -27,7 +27,7 @@
     for (const element of document.querySelectorAll("[data-until]")) {
       const seconds = left(element.dataset.until);
       if (element.localName === "progress") element.value = seconds;
-      else element.textContent = seconds;
+      else element.textContent = "words" in element.dataset ? many(seconds, "second") : seconds;
       /* It starts: do not wait for the next turn to say so. */
       if (seconds === 0 && started !== element.dataset.until) {
         started = element.dataset.until;

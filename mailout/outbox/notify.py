@@ -115,7 +115,7 @@ def waiting(row: Mailout, problem: Problem, recipients: int, now: datetime, deta
 def paused(row: Mailout, words: str, now: datetime) -> None:
     """A mail-out was paused by itself: to its user."""
     written = notices.paused(occasion(row), words, queue.counts(row.id))
-    put(f"paused:{row.id}:{now:%Y%m%d%H%M}", "paused", _creator(row), written, now, mailout_id=row.id)
+    put(f"paused:{row.id}:{now:%Y%m%d%H%M%S.%f}", "paused", _creator(row), written, now, mailout_id=row.id)
 
 
 def discarded(row: Mailout, now: datetime) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from ..core.delivery import State
 from ..core.telling import spoken
-from ..models import Letter, Notice, Recipient, db
+from ..models import Letter, Mailout, Notice, Recipient, db
 from .glance import Glance
 from .steps import COMPLETE_MAIL, Step
 
@@ -23,10 +23,7 @@ def steps(glance: Glance) -> list[Step]:
     """The complete mails, answers, what came back."""
     row = glance.row
     found = [step for step in map(_notice_step, _notices(row.id)) if step]
-    answers, last = _answers(row.id)
-    if answers:
-        people = spoken.things(answers, "customer wrote back", "customers wrote back")
-        found.append(Step(people, f"Passed on to {row.created_by.name}.", last))
+    found += _from_customers(row)
     found.sort(key=lambda step: step.at or glance.now)
     over = row.finished_at
     if over and glance.now < over + RETURNS_AFTER and glance.counts.total:
@@ -56,10 +53,19 @@ def _notice_step(notice: tuple[str, str, str, datetime]) -> Step | None:
     return Step(f"{what} is on its way", f"To {address}.", at)
 
 
-def _answers(mailout_id: int) -> tuple[int, datetime | None]:
-    """How many customers answered the letter, and when the last one did."""
-    query = select(func.count(), func.max(Letter.received_at)).where(
-        Letter.mailout_id == mailout_id, Letter.verdict == "reply"
+def _from_customers(row: Mailout) -> list[Step]:
+    """How many customers answered the letter or called it spam, and when the last one did."""
+    query = (
+        select(Letter.verdict, func.count(), func.max(Letter.received_at))
+        .where(Letter.mailout_id == row.id, Letter.verdict.in_(("reply", "complaint")))
+        .group_by(Letter.verdict)
     )
-    count, last = db.session.execute(query).one()
-    return int(count), last
+    steps = []
+    for verdict, count, last in db.session.execute(query):
+        if verdict == "reply":
+            people = spoken.things(count, "customer wrote back", "customers wrote back")
+            steps.append(Step(people, f"Passed on to {row.created_by.name}.", last))
+        else:
+            people = spoken.things(count, "customer marked it as spam", "customers marked it as spam")
+            steps.append(Step(people, "Their mail provider told us. They get no more mail from here.", last))
+    return steps

@@ -129,7 +129,7 @@ def _mailbox(settings: Settings, to_adopt: int | None, now: datetime) -> Iterabl
             "you say that it is.",
             trouble=True,
         )
-    elif seen.trouble:
+    elif seen.trouble and seen.trouble != adoption.NO_MAILBOX:  # that was before the sandbox served: it does now
         yield _trouble(seen, now, "Letters wait there unread until this is right; none are lost.")
     elif seen.well_at is None:
         yield Line("faint", "Not read yet", f"{server.host}, as {server.username}")

@@ -13,6 +13,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from sqlalchemy import Select, func, select
 
 from ..core.reading import encoded, head, mime
+from ..core.telling import refusals
 from ..models import Letter, LetterBytes, Mailout, db
 from ..models.mail import VERDICTS
 from . import asking
@@ -56,6 +57,7 @@ def index() -> str:
         verdicts=[("", "Everything"), *((word, word.capitalize()) for word in VERDICTS)],
         verdict=verdict,
         tones=TONES,
+        briefly=refusals.briefly,
         link=lambda number: url_for("inbox.index", page=number, **more),
     )
 
@@ -65,7 +67,10 @@ def _found(query: str, verdict: str) -> Select[Letter]:
     found = select(Letter)
     if verdict:
         found = found.where(Letter.verdict == verdict)
-    return found.where(contains(query, Letter.author, Letter.subject, Letter.why)) if query else found
+    if not query:
+        return found
+    said = [problem for problem, words in refusals.BRIEFLY.items() if query.casefold() in words.casefold()]
+    return found.where(contains(query, Letter.author, Letter.subject, Letter.why) | Letter.why.in_(said))
 
 
 @blueprint.get("/inbox/<int:letter_id>")
@@ -74,7 +79,15 @@ def show(letter_id: int) -> str:
     row, raw = _letter(letter_id), db.session.get(LetterBytes, letter_id)
     header, text = _readable(raw.raw) if raw else ("", "")
     mailout = db.session.get(Mailout, row.mailout_id) if row.mailout_id else None
-    return render_template("inbox/show.html", row=row, header=header, text=text, mailout=mailout, tones=TONES)
+    return render_template(
+        "inbox/show.html",
+        row=row,
+        header=header,
+        text=text,
+        mailout=mailout,
+        tones=TONES,
+        why=refusals.briefly(row.why),
+    )
 
 
 @blueprint.get("/inbox/<int:letter_id>/raw")

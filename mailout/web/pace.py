@@ -21,6 +21,8 @@ from ..setting_values import Rate
 #: How many of the newest copies are looked at, and how old the oldest of them may be beside the newest.
 SAMPLE = 200
 LATELY = timedelta(minutes=5)
+#: Whatever rounds to less is said without its number.
+A_MINUTE = timedelta(seconds=31)
 
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -84,6 +86,12 @@ def about(length: timedelta) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{round(hours / 24)} days"
+
+
+def roughly(length: timedelta) -> str:
+    """A length of time that was reckoned, as a sentence begins: "About 41 minutes", "Less than a minute"."""
+    said = about(length)
+    return f"{said[0].upper()}{said[1:]}" if length < A_MINUTE else f"About {said}"
 
 
 def speed_words(per_second: float) -> str:

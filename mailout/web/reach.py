@@ -47,9 +47,9 @@ def of(list_id: int) -> Reach:
         people=tally.reached,
         left_out=tally.suppressed,
         reasons=_reasons(list_id) if tally.suppressed else "",
-        span=pace.about(span) if span else "",
+        span=pace.roughly(span) if span else "",
         rate=speed.words(tally.reached + ahead),
-        last_at=asking.now() + span if span and span < timedelta(days=7) else None,
+        last_at=asking.now() + span if span and pace.A_MINUTE <= span < timedelta(days=7) else None,
         ahead=ahead,
     )
 

@@ -126,7 +126,7 @@ def _open(letter: SandboxLetter) -> Opened:
         letter=letter,
         seen=previewing.preview(fields, body),
         to=head.readable(to.value) if to else "",
-        leave=url if url.startswith(settings().base_url) else "",
+        leave=url if url.startswith(f"{settings().base_url}/") else "",
     )
 
 

@@ -20,7 +20,7 @@ from ..core.problem import HOLDS, Problem
 from ..core.rhythm import OpenKey, interval
 from ..core.telling.refusals import ERRORS, HOLDING
 from ..current import settings
-from ..intake import blame
+from ..intake import adoption, blame
 from ..models import Letter, Mailout, Recipient, db
 from . import draft, letters, outcome, pace, preview, story, words
 from .draft import Draft
@@ -157,7 +157,7 @@ def _waiting(glance: Glance) -> Waiting:
         left=f"{pace.about(left)} left",
         read_at=mailbox.well_at if since else None,
         every=f"every {words.span(every)}",
-        mailbox_trouble=mailbox.trouble if since else "",
+        mailbox_trouble=mailbox.trouble if since and mailbox.trouble != adoption.NO_MAILBOX else "",
         trouble=trouble(row),
         sandbox=settings().sandbox,
     )
@@ -207,7 +207,7 @@ def _moving(glance: Glance) -> Moving:
         paused=glance.state is Phase.PAUSED,
         tried=tried,
         goal=goal,
-        left=pace.about(span) if span and waiting else "",
+        left=pace.roughly(span) if span and waiting else "",
         until=glance.now + span if span and waiting else None,
         speed=speed.words(waiting),
         rows=outcome.rows(row.id, counts, brief=True),

@@ -206,9 +206,7 @@ def _goes_out(people: int) -> Step:
     span = speed.time_for(people)
     rate = speed.words(people)
     text = (
-        f"About {pace.about(span)}{f' at {rate}' if rate else ''}."
-        if span
-        else "As fast as your mail provider takes them."
+        f"{pace.roughly(span)}{f' at {rate}' if rate else ''}." if span else "As fast as your mail provider takes them."
     )
     return Step(f"{spoken.things(people, 'copy goes', 'copies go')} out, one by one", text, done=False)
 
@@ -223,7 +221,7 @@ def _until_relay_is_back(glance: Glance) -> list[Step]:
             Step("After 15 minutes, we write to the Administrators", "Most hiccups are over by then.", told, done=False)
         )
     span = pace.now_of(glance.row.id).time_for(left)
-    text = f"About {pace.about(span)} once they take letters again." if span else "Once they take letters again."
+    text = f"{pace.roughly(span)} once they take letters again." if span else "Once they take letters again."
     return [*steps, Step(f"The other {spoken.things(left, 'copy goes', 'copies go')} out", text, done=False)]
 
 
@@ -244,8 +242,7 @@ def _slip(glance: Glance, people: int) -> list[Fact]:
     row, delay = glance.row, words.span(settings().start_delay)
     over = glance.state in (Phase.COMPLETE, Phase.CANCELLED)
     facts = [Fact("Number", str(row.id)), Fact("Type", row.list.name)]
-    if people:
-        facts.append(Fact("Went to" if over else "Goes to", spoken.things(people, "customer")))
+    facts += _whom(glance, people)
     facts.append(Fact("Made by", row.created_by.name))
     if glance.state is Phase.WAITING:
         check = "Yes, nothing goes without your Release" if row.check_first else f"No, it goes {delay} after it arrives"
@@ -258,4 +255,20 @@ def _slip(glance: Glance, people: int) -> list[Fact]:
         facts.append(Fact("Kept until", words.day(row.held_at + retention.HELD)))
     if over and row.received_at:
         facts.append(Fact("Letter kept until", words.day(row.received_at + retention.LETTERS)))
+    if over and glance.counts.total and row.finished_at:
+        facts.append(Fact("Outcome kept until", words.day(row.finished_at + retention.OUTCOMES)))
     return facts
+
+
+def _whom(glance: Glance, people: int) -> list[Fact]:
+    """How many it goes to or went to; nothing where it goes to nobody any more."""
+    counts = glance.counts
+    gone = counts.sent + counts.uncertain + counts.bounced
+    match glance.state:
+        case Phase.COMPLETE:
+            return [Fact("Went to", spoken.things(people, "customer"))]
+        case Phase.CANCELLED if gone:
+            return [Fact("Went to", f"{spoken.number(gone)} of {spoken.things(people, 'customer')}")]
+        case Phase.CANCELLED | Phase.EXPIRED:
+            return []
+    return [Fact("Goes to", spoken.things(people, "customer"))] if people else []

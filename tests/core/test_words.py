@@ -57,6 +57,29 @@ def test_lengths(seconds: int, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_499, "1 KB"),
+        (999_600, "1.0 MB"),
+        (26_214_400, "26.2 MB"),
+        (999_960_000, "1.0 GB"),
+        (2_100_000_000, "2.1 GB"),
+        (1_234_000_000_000, "1,234.0 GB"),
+    ],
+)
+def test_sizes(octets: int, words: str) -> None:
+    assert spoken.size(octets) == words
+
+
+def test_each_problem_has_its_few_words() -> None:
+    assert set(refusals.BRIEFLY) == set(Problem)
+    assert all(refusals.briefly(problem).startswith("held") == (problem in HOLDS) for problem in Problem)
+    assert refusals.briefly("passed on") == "passed on"
+
+
+@pytest.mark.parametrize(
     ("keys", "times"),
     [
         ([], 30),

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, select, update
 
 from mailout import pulse
+from mailout.core.problem import Problem
 from mailout.current import settings
 from mailout.intake import adoption, submission
 from mailout.journal import Actor, note
@@ -73,6 +74,14 @@ class TestSystem:
         assert "The mailbox refused our password." in page
         assert "none are lost" in page
         assert "The worker does not run" in page
+
+    def test_a_mailbox_asked_for_before_the_sandbox_served_is_nothing_broken(self, admin: FlaskClient) -> None:
+        pulse.ill(pulse.MAILBOX, adoption.NO_MAILBOX, datetime.now(UTC))
+
+        page = admin.get("/system").text
+
+        assert adoption.NO_MAILBOX not in page
+        assert "Not read yet" in page
 
     def test_a_limit_of_the_relay_is_said_with_its_end_and_is_nothing_broken(self, admin: FlaskClient) -> None:
         now = datetime.now(UTC)
@@ -139,6 +148,19 @@ class TestInbox:
             assert SAFE_MARKUP in page
             assert "<img" not in page
             assert ">49<" not in page
+
+    def test_why_a_letter_was_refused_or_held_is_said_in_words_and_found_by_them(self, admin: FlaskClient) -> None:
+        held = letter("Spring", "mail-out", why=Problem.UNKNOWN_SENDER)
+        letter("Summer", "refused", why=Problem.KEY_USED)
+
+        page, one = admin.get("/inbox").text, admin.get(f"/inbox/{held.id}").text
+
+        assert "held, from an address that is no user’s" in page
+        assert "with a key that was used before" in page
+        assert "Held, from an address that is no user’s" in one
+        assert "unknown-sender" not in page + one
+        assert "Summer" in admin.get("/inbox?q=used before").text
+        assert "Spring" not in admin.get("/inbox?q=used before").text
 
     def test_one_letter_shows_its_header_readably(self, admin: FlaskClient) -> None:
         page = admin.get(f"/inbox/{letter('Hello').id}").text

@@ -88,7 +88,7 @@ def test_the_clock_is_honest_about_the_providers_rate(app: Flask, client: FlaskC
     known = client.get("/mailouts/new").text
 
     assert "How long it takes is known once a first letter has gone out" in unknown
-    assert "About <strong>4 minutes</strong> at 1 a minute" in known
+    assert "<strong>About 4 minutes</strong> at 1 a minute" in known
 
 
 def test_create_makes_one_and_opens_the_mail_program_once(client: FlaskClient, mailing: Mailing) -> None:

@@ -18,8 +18,10 @@ from mailout import pulse
 from mailout.book import customers, suppression
 from mailout.core.phase import Counts
 from mailout.core.returning.diagnosis import Cause
+from mailout.intake import adoption
 from mailout.journal import COMMAND
-from mailout.models import LetterBytes, Mailout, Recipient, Suppressed, User, db
+from mailout.models import Letter, LetterBytes, Mailout, Recipient, Suppressed, User, db
+from mailout.outbox import steering
 from mailout.setting_values import Rate
 from mailout.web import outcome, pace
 from mailout.web.outcome import Row
@@ -138,6 +140,59 @@ def test_an_expired_and_a_cancelled_one_say_what_to_do_next(client: FlaskClient,
     assert "Nothing was sent" in cancelled
     for page in (expired, cancelled):
         assert f'href="/mailouts/new?list={mailing.list.id}"' in page
+
+
+def slip(page: str) -> dict[str, str]:
+    """The facts beside the story."""
+    return dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page.partition('id="slip-title"')[2]))
+
+
+def test_the_slip_says_to_whom_it_goes_and_whom_it_went_to(client: FlaskClient, mailing: Mailing) -> None:
+    waiting, over, taken_back = mailing.make(), mailing.complete(["sent"] * 5), mailing.cancelled()
+    stopped, late = mailing.sending(["sent", "uncertain"]), mailing.make()
+    steering.cancel(stopped.id, COMMAND, now())
+    db.session.execute(update(Mailout).where(Mailout.id == late.id).values(expires_at=now()))
+    db.session.commit()
+
+    def told(row: Mailout) -> dict[str, str]:
+        return slip(client.get(f"/mailouts/{row.id}").text)
+
+    assert told(waiting)["Goes to"] == "5 customers"
+    assert told(over)["Went to"] == "5 customers"
+    assert "Outcome kept until" in told(over)
+    assert told(stopped)["Went to"] == "2 of 5 customers"
+    for row in (taken_back, late):
+        assert not {"Goes to", "Went to"} & told(row).keys()
+
+
+def test_what_starts_says_in_how_many_seconds_and_is_announced_once(client: FlaskClient, mailing: Mailing) -> None:
+    page = client.get(f"/mailouts/{mailing.starting().id}").text
+
+    assert re.search(r"Starts in <span data-until=\"[^\"]+\" data-words>(30|29) seconds</span>", page)
+    assert 'id="mailout-said">About to start.<' in page
+
+
+def test_a_sandbox_that_had_not_started_when_it_was_asked_is_no_trouble(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.make()
+    pulse.ill(pulse.MAILBOX, adoption.NO_MAILBOX, now())
+
+    page = client.get(f"/mailouts/{row.id}").text
+
+    assert "The mailbox is read in a moment" in page
+    assert "can’t be read now" not in page
+
+
+def test_customers_who_wrote_back_or_called_it_spam_are_counted(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.complete(["sent"] * 5)
+    for number, verdict in enumerate(("reply", "reply", "complaint", "bounce")):
+        came = {"digest": str(number), "received_at": now(), "size": 1, "verdict": verdict, "mailout_id": row.id}
+        db.session.add(Letter(**came))
+    db.session.commit()
+
+    told = steps(client.get(f"/mailouts/{row.id}").text)
+
+    assert "2 customers wrote back" in told
+    assert "1 customer marked it as spam" in told
 
 
 def test_a_relay_that_is_out_is_amber_and_nobody_is_lost(client: FlaskClient, mailing: Mailing) -> None:
@@ -444,6 +499,8 @@ def test_how_long_a_number_of_copies_takes(
 def test_lengths_and_speeds_in_words() -> None:
     assert pace.about(timedelta(seconds=20)) == "less than a minute"
     assert pace.about(timedelta(minutes=1)) == "1 minute"
+    assert pace.roughly(timedelta(seconds=20)) == "Less than a minute"
+    assert pace.roughly(timedelta(minutes=1)) == "About 1 minute"
     assert pace.about(timedelta(minutes=100)) == "1 h 40 min"
     assert pace.about(timedelta(hours=5)) == "5 h"
     assert pace.about(timedelta(days=3)) == "3 days"

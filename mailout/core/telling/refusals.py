@@ -90,6 +90,36 @@ HOLDING: dict[Problem, tuple[str, str]] = {
 }
 
 
+#: The same in a few words, for a list.
+BRIEFLY: dict[Problem, str] = {
+    Problem.KEY_UNKNOWN: "with a key that was never given out",
+    Problem.KEY_DAMAGED: "the key in its address is damaged",
+    Problem.KEY_USED: "with a key that was used before",
+    Problem.KEY_EXPIRED: "after its key had expired",
+    Problem.TWO_KEYS: "with the keys of two mail-outs",
+    Problem.CANCELLED: "after its mail-out was cancelled",
+    Problem.NOT_PERMITTED: "its user may not send mail-outs any more",
+    Problem.LIST_ARCHIVED: "its list is archived",
+    Problem.LIST_EMPTY: "nobody is included in its list",
+    Problem.TOO_LARGE: "larger than a mail-out may be",
+    Problem.UNREADABLE: "can’t be read safely",
+    Problem.KEY_IN_TEXT: "the key stands in its text",
+    Problem.CHECK_FIRST: "held, to be checked first",
+    Problem.UNKNOWN_SENDER: "held, from an address that is no user’s",
+    Problem.REPLY: "held, an answer to another letter",
+    Problem.ENCRYPTED: "held, encrypted",
+    Problem.SIGNATURE_WOULD_BREAK: "held, its signature would break",
+    Problem.PRIVATE_LINKS: "held, links to files that are not shared with customers",
+    Problem.WINMAIL: "held, packed into a winmail.dat",
+    Problem.VERY_LARGE: "held, very large for so many customers",
+}
+
+
+def briefly(reason: str) -> str:
+    """Why a letter was refused or held, in a few words; what is no `Problem` is said as it stands."""
+    return BRIEFLY[Problem(reason)] if reason in set(Problem) else reason
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """What an error mail tells: `detail` is more words, `late_url` is set where it can be sent after all."""

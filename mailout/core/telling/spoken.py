@@ -58,9 +58,11 @@ def length(span: timedelta) -> str:
 
 
 def size(octets: int) -> str:
-    """A size: "800 bytes", "12 KB", "3.4 MB"."""
+    """A size: "800 bytes", "12 KB", "3.4 MB", "1.2 GB"."""
     if octets < 1000:
         return things(octets, "byte")
-    if octets < 1_000_000:
+    if octets < 999_500:
         return f"{round(octets / 1000)} KB"
-    return f"{octets / 1_000_000:.1f} MB"
+    if octets < 999_950_000:
+        return f"{octets / 1_000_000:.1f} MB"
+    return f"{octets / 1_000_000_000:,.1f} GB"
