@@ -3,11 +3,14 @@
 
 (() => {
   /* The server's clock against this one's: what ticks is the server's time. */
-  let offset = 0;
+  let offset = 0, told = "";
   const panel = () => document.getElementById("mailout");
   const setClock = () => {
     const now = panel()?.dataset.now;
-    if (now) offset = Date.parse(now) - Date.now();
+    /* An answer of 304 says nothing new, of the time neither. */
+    if (!now || now === told) return;
+    told = now;
+    offset = Date.parse(now) - Date.now();
   };
   const left = (until) => Math.max(0, Math.ceil((Date.parse(until) - Date.now() - offset) / 1000));
 

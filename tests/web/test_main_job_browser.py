@@ -307,6 +307,22 @@ def test_an_unchanged_page_is_answered_with_nothing(open_page: OpenPage, mailing
     assert asked.count(304) >= len(asked) - 1
 
 
+def test_a_clock_goes_on_while_the_server_has_nothing_new_to_say(
+    open_page: OpenPage, mailing: Mailing, jo: User
+) -> None:
+    row = mailing.starting()
+    page = open_page(jo, f"/mailouts/{row.id}")
+    first = int(page.locator(".figure").inner_text())
+
+    with page.expect_response(lambda answer: answer.url.endswith("/panel") and answer.status == 304):
+        pass
+    page.wait_for_timeout(2_500)
+
+    left = int(page.locator(".figure").inner_text())
+    assert left <= first - 4
+    assert page.locator("#mailout-state").inner_text() == f"Starts in {left} seconds"
+
+
 def test_a_press_answers_in_place_and_the_focus_goes_to_what_is_new(
     open_page: OpenPage, mailing: Mailing, jo: User
 ) -> None:
