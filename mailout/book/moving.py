@@ -71,16 +71,11 @@ def undo(mark: str, *, actor: Actor, now: datetime) -> int:
 
 
 def tell_mailouts(ids: Select[int], list_id: int, place: Place, actor: Actor, now: datetime) -> None:
-    """Have mail-outs under way skip these customers, or let them in again unless they are suppressed."""
+    """Have mail-outs under way skip these customers, or let them in again if they may be written to."""
     if place is Place.INCLUDED:
-        queue.let_back_in(receiving(ids), list_id=list_id, word=queue.EXCLUDED)
+        queue.let_back_in(ids, list_id=list_id)
     else:
         queue.leave_out(ids, list_id=list_id, reason=f"{queue.EXCLUDED}: by {actor.name}", now=now)
-
-
-def receiving(ids: Select[int] | list[int]) -> Select[int]:
-    """Those of these customers who are not suppressed."""
-    return select(Customer.id).where(Customer.id.in_(ids), Customer.suppressed_for.is_(None))
 
 
 def _changed_since() -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ from ..core.fault import Fault
 from ..journal import Actor, note
 from ..models import Customer, ListPlace, MailingList, Place, PlaceChange, changed, db
 from ..outbox import queue
-from .moving import Move, move, new_mark, receiving, tell_mailouts, undo
+from .moving import Move, move, new_mark, tell_mailouts, undo
 from .tally import touch
 
 __all__ = ["bulk", "new_mark", "place_of", "set_place", "start", "take_back", "undo", "unsubscribe"]
@@ -111,7 +111,7 @@ def take_back(
         return False
     _remember(list_id, customer_id, Place.UNSUBSCRIBED, place, how, reason.strip(), actor, now, was_chosen=True)
     if place is Place.INCLUDED:
-        queue.let_back_in(receiving([customer_id]), list_id=list_id, word=queue.UNSUBSCRIBED)
+        queue.let_back_in([customer_id], list_id=list_id)
     return True
 
 

@@ -60,7 +60,7 @@ def unsuppress(customer_id: int, why: str, *, actor: Actor, now: datetime) -> bo
         return False
     included = (ListPlace.customer_id == customer_id) & (ListPlace.place == Place.INCLUDED)
     for list_id in db.session.scalars(select(ListPlace.list_id).where(included)).all():
-        queue.let_back_in([customer_id], list_id=list_id, word=queue.SUPPRESSED)
+        queue.let_back_in([customer_id], list_id=list_id)
     touch_suppression()
     note(actor, "customer.unsuppress", f"customer {customer_id}", why.strip(), now)
     return True

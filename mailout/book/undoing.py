@@ -59,7 +59,7 @@ def _unsuppress(job: Job, applied_at: datetime) -> int:
     for list_id in db.session.scalars(select(MailingList.id)).all():
         included = (ListPlace.list_id == list_id) & (ListPlace.place == Place.INCLUDED.value)
         back = select(ListPlace.customer_id).where(included, ListPlace.customer_id.in_(rows))
-        queue.let_back_in(moving.receiving(back), list_id=list_id, word=queue.SUPPRESSED)
+        queue.let_back_in(back, list_id=list_id)
     return lifted
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, case, exists, func, insert, literal, null, select, update
+from sqlalchemy import Select, case, exists, func, insert, literal, null, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.delivery import WAITING, State, public
@@ -102,17 +102,16 @@ def leave_out(customer_ids: Customers, *, list_id: int | None, reason: str, now:
     )
 
 
-def let_back_in(customer_ids: Customers, *, list_id: int | None, word: str) -> int:
-    """Take back what `leave_out` did for a reason of `word` in mail-outs that are not over: those copies wait again."""
-    return changed(
-        update(Recipient)
-        .where(
-            _of_open_mailouts(customer_ids, list_id),
-            Recipient.state == State.SKIPPED,
-            Recipient.reason.startswith(word),
-        )
-        .values(state=State.QUEUED, reason="", settled_at=None)
-    )
+def let_back_in(customer_ids: Customers, *, list_id: int) -> int:
+    """Take back what `leave_out` did in mail-outs of this list that are not over: those copies wait again.
+
+    Whoever may still not be written to stays out: the reason that a row has is the first of several, and the address
+    book is what counts. Returns how many wait again.
+    """
+    left_out = or_(*(Recipient.reason.startswith(word) for word in (EXCLUDED, UNSUBSCRIBED, SUPPRESSED)))
+    skipped = _of_open_mailouts(customer_ids, list_id) & (Recipient.state == State.SKIPPED) & left_out
+    wanted = update(Recipient).where(skipped, _why_out(list_id).is_(None))
+    return changed(wanted.values(state=State.QUEUED, reason="", settled_at=None))
 
 
 def cancel(mailout_id: int, now: datetime) -> int:

@@ -218,6 +218,20 @@ def test_whoever_is_suppressed_is_not_let_back_in_by_a_list_nor_the_other_way_ro
     assert copies()[ANN][0] == "skipped"
 
 
+def test_whoever_was_left_out_for_two_reasons_gets_a_copy_once_neither_holds(going, newsletter, by, now):
+    """The row has the first reason only; the address book is what counts."""
+    places.set_place(id_of(JO), newsletter.id, Place.EXCLUDED, how="switch", **by)
+    suppression.suppress(id_of(JO), Suppressed.BY_HAND, "asked", **by)
+    places.set_place(id_of(JO), newsletter.id, Place.INCLUDED, how="switch", **by)
+    suppression.unsuppress(id_of(JO), "asked again", **by)
+    assert copies()[JO] == ("queued", "")
+
+    places.set_place(id_of(ANN), newsletter.id, Place.EXCLUDED, how="switch", **by)
+    places.unsubscribe(id_of(ANN), newsletter.id, how="one click", now=now)
+    places.take_back(id_of(ANN), newsletter.id, "they rang", **by)
+    assert copies()[ANN] == ("queued", "")
+
+
 def test_a_copy_that_was_accepted_stays_so(going, newsletter, by):
     db.session.query(Recipient).update({"state": State.SENT})
 
