@@ -23,7 +23,7 @@ from ..core.fault import Fault
 from ..current import settings
 from ..journal import Actor, note
 from ..models import Import, ImportRow, changed, db
-from . import applying, arrivals, lists, matching, plans, reading, staging, undoing, verdicts
+from . import applying, arrivals, lists, matching, plans, reading, staging, undoing, uploads, verdicts
 from .applying import Job
 from .matching import Column, Look, Mapping
 from .plans import UNDO_FOR, Plan, Refusal, Undone, find, kept_out, latest, refusals
@@ -166,7 +166,8 @@ def undo(import_id: int, *, actor: Actor, now: datetime) -> Undone:
 
 
 def sweep(now: datetime) -> None:
-    """Throw away what is no longer needed: old dry runs, what was kept for undoing, what a dead import left."""
+    """Throw away old files and dry runs, what was kept for undoing, and what a dead import left."""
+    uploads.sweep(now)
     old_plan = Import.applied_at.is_(None) & (Import.created_at < now - PLAN_FOR)
     old_import = Import.applied_at < now - UNDO_FOR
     waiting = select(ImportRow.import_id).join(Import, Import.id == ImportRow.import_id).distinct()

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from flask import Blueprint, flash, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..book import importing, lists
+from ..book import importing, lists, uploads
 from ..book.importing import Column, Look, Mapping, Plan
+from ..book.uploads import Choices, Upload
 from ..core.fault import Fault
-from . import asking, jobs, uploads
+from . import asking, jobs
 from .jobs import Job, Tell
-from .uploads import Choices, Upload
 
 blueprint = Blueprint("importing", __name__)
 

@@ -16,10 +16,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from mailout.book import customers, importing, places
+from mailout.book import customers, importing, places, uploads
+from mailout.current import settings
 from mailout.journal import COMMAND
 from mailout.models import Customer, MailingList, Place, Suppressed, User, db
-from mailout.web import jobs, uploads
+from mailout.web import jobs
 from tests.makers import Make
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -396,6 +397,18 @@ def test_an_upload_is_its_users_own(sender: FlaskClient, make: Make) -> None:
         assert sender.get(f"/customers/import/{path}").status_code == 404
     with pytest.raises(LookupError):
         uploads.find(address.rpartition("/")[2], stranger.id)
+
+
+def test_a_file_is_thrown_away_after_a_day_by_the_daily_sweep(sender: FlaskClient, make: Make) -> None:
+    name, now = send(sender, FILE.encode()).location.rpartition("/")[2], datetime.now(UTC)
+    folder = settings().cache_dir / "imports" / name
+
+    importing.sweep(now + uploads.KEPT / 2)
+    assert folder.is_dir()
+    importing.sweep(now + uploads.KEPT * 1.1)
+
+    assert not folder.exists()
+    assert sender.get(f"/customers/import/{name}").status_code == 404
 
 
 def test_importing_needs_send_mailout(make: Make, client_of: ClientOf) -> None:

@@ -1,8 +1,10 @@
 """uploads -- a file that is about to be imported, kept between the steps of the import page.
 
 Owns     the folder `imports` in the cache: one folder for each upload, with the file and what its user said about it
-Never    keeps one longer than KEPT; shows one to another user; believes its name
+Never    shows one to another user, or one that is older than KEPT; believes its name
 Fails    LookupError for an upload that there is not (any more)
+
+What is older than KEPT is swept with the next upload, and once a day: the file holds people's addresses.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ..book.importing import Mapping
 from ..current import settings
+from .matching import Mapping
 
 KEPT = timedelta(hours=24)
 NAME_MOST = 120
@@ -52,7 +54,7 @@ class Upload:
 
 def keep(data: bytes | str, filename: str, user_id: int, now: datetime) -> Upload:
     """Keep a file, or pasted cells, and throw away what was left lying."""
-    _sweep(now)
+    sweep(now)
     plain = re.sub(r"[^\w.,()+ -]+", " ", filename.replace("\\", "/").rpartition("/")[2]).strip()[-NAME_MOST:]
     name = PASTED if isinstance(data, str) else plain if plain not in ("", PASTED) else "a file"
     upload = Upload(secrets.token_hex(16), name, user_id)
@@ -61,6 +63,14 @@ def keep(data: bytes | str, filename: str, user_id: int, now: datetime) -> Uploa
     (folder / "file").write_bytes(data.encode() if isinstance(data, str) else data)
     _write(upload)
     return upload
+
+
+def sweep(now: datetime) -> int:
+    """Throw away what nobody looked after for longer than KEPT; returns how many."""
+    old = [folder for folder in _folder().glob("*") if _is_old(folder, now)]
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(old)
 
 
 def find(name: str, user_id: int) -> Upload:
@@ -101,8 +111,9 @@ def _write(upload: Upload) -> None:
     fresh.replace(folder / "about.json")
 
 
-def _sweep(now: datetime) -> None:
-    """Throw away what is older than KEPT."""
-    for folder in _folder().glob("*"):
-        if now.timestamp() - folder.stat().st_mtime > KEPT.total_seconds():
-            shutil.rmtree(folder, ignore_errors=True)
+def _is_old(folder: Path, now: datetime) -> bool:
+    """Whether nothing was written into this folder for longer than KEPT."""
+    try:
+        return now.timestamp() - folder.stat().st_mtime > KEPT.total_seconds()
+    except OSError:
+        return False  # another process was quicker
