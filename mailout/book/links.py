@@ -64,6 +64,12 @@ def use(link_id: int, now: datetime) -> bool:
     return changed(update(Link).where(Link.id == link_id, working).values(used_at=now)) == 1
 
 
+def void(user_id: int, now: datetime) -> int:
+    """Have a user's open links that set a password work no more. Returns how many those were."""
+    open_ones = (Link.user_id == user_id) & Link.kind.in_((INVITE, RESET)) & Link.used_at.is_(None)
+    return changed(update(Link).where(open_ones, Link.expires_at > now).values(expires_at=now))
+
+
 def try_code(code: str, now: datetime) -> Link | None:
     """The first-run link that this code is for; a wrong one counts, and after five the code works no more."""
     found = find(FIRST_RUN, code, now)

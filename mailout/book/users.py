@@ -19,7 +19,7 @@ from ..core.fault import Fault
 from ..current import settings
 from ..journal import Actor, note
 from ..models import User, UserAddress, changed, db
-from . import address, passwords, sessions
+from . import address, links, passwords, sessions
 from .address import same
 from .folding import clean
 
@@ -111,6 +111,7 @@ def deactivate(user_id: int, *, actor: Actor, now: datetime) -> bool:
         return False
     _change(user_id, _not_the_last(user_id), is_active=False)
     sessions.end_all(user_id, now=now)
+    links.void(user_id, now)
     note(actor, "user.deactivate", row.email, "", now)
     return True
 
@@ -150,7 +151,7 @@ def set_password(
     but: str | None = None,
     must_change: bool = False,
 ) -> None:
-    """Give a user a new password; all their sessions end, but for the one whose secret is `but`.
+    """Give a user a new password; all their sessions end, but for the one whose secret is `but`, and their open links.
 
     `must_change`: they are asked for another at their next sign-in. Raises Fault when the password won't do.
     """
@@ -158,6 +159,7 @@ def set_password(
     passwords.check_new(password, row.email, row.name)
     _change(user_id, True, password_hash=passwords.make_hash(password), must_change_password=must_change)
     sessions.end_all(user_id, except_secret=but, now=now)
+    links.void(user_id, now)
     note(actor, "user.password", row.email, "", now)
 
 

@@ -7,6 +7,7 @@ Commits  each sign-in, each link made or used, with its journal entry
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import cast
 
@@ -30,6 +31,8 @@ from .throttle import Throttle
 blueprint = Blueprint("auth", __name__)
 
 FORGOT = "If that address is a user's, a link is on its way to it. It works for an hour, once."
+#: How long it takes to answer who forgot, in seconds: longer than writing a letter to them does.
+FORGOT_SECONDS = 0.25
 #: How many links are mailed to one user in an hour.
 _A_FEW = RateLimitItemPerHour(5)
 GONE = "This link was used already, or its hour is over. Ask for a new one: a minute's work."
@@ -117,8 +120,17 @@ def forgot() -> str:
 @blueprint.post("/forgot")
 @limiter.limit("20/hour")
 def send_reset() -> Response:
-    """Mail the link, if the address is an active user's; the answer is the same if not."""
-    email, now = asking.text("email", 254), asking.now()
+    """Mail the link, if the address is an active user's; the answer is the same if not, and takes as long."""
+    begun = time.monotonic()
+    _mail_reset(asking.text("email", 254))
+    time.sleep(max(0.0, begun + FORGOT_SECONDS - time.monotonic()))
+    flash(FORGOT, "good")
+    return redirect(url_for("auth.login"), 303)
+
+
+def _mail_reset(email: str) -> None:
+    """Mail a link to the active user of this address, unless they were mailed a few within the hour."""
+    now = asking.now()
     try:
         user: User | None = users.by_email(email)
     except LookupError:
@@ -128,8 +140,6 @@ def send_reset() -> Response:
         note(Actor(None, "somebody"), "password.forgot", user.email, f"from {request.remote_addr}", now)
     db.session.commit()
     doorbell.ring(doorbell.SEND)
-    flash(FORGOT, "good")
-    return redirect(url_for("auth.login"), 303)
 
 
 @blueprint.get("/reset/<token>")
@@ -149,14 +159,14 @@ def set_password(token: str) -> Response | tuple[str, int]:
     user, password = users.find(link.user_id), request.form.get("password", "")
     if not user.is_active:
         return _gone()
+    if not links.use(link.id, now):
+        db.session.rollback()
+        return _gone()
     try:
         users.set_password(user.id, password, actor=Actor(user.id, user.name), now=now)
     except Fault as fault:
         db.session.rollback()
         return _chooser(links.find_any(token, now), str(fault)), 422
-    if not links.use(link.id, now):
-        db.session.rollback()
-        return _gone()
     db.session.commit()
     flash("Your password is set. Sign in with it.", "good")
     return redirect(url_for("auth.login"), 303)

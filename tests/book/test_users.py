@@ -330,6 +330,22 @@ def test_a_new_link_voids_the_older_one(make, now):
     assert links.find(links.RESET, others, now)
 
 
+def test_a_new_password_or_being_deactivated_voids_the_open_links(make, by, now):
+    make.user("root@mail.test", administrator=True)
+    jane, bob = make.user(JANE), make.user("bob@mail.test")
+    kinds = (links.RESET, links.INVITE)
+    mine = [links.make(kind, jane.id, None, now) for kind in kinds]
+    others = links.make(links.RESET, bob.id, None, now)
+
+    users.set_password(jane.id, "another horse entirely", **by)
+    assert [links.find_any(secret, now) for secret in mine] == [None, None]
+    assert links.find_any(others, now)
+
+    users.deactivate(bob.id, **by)
+    users.activate(bob.id, **by)
+    assert links.find_any(others, now) is None
+
+
 def test_two_presses_on_one_link_are_one_use(make, app, now):
     link = links.find(links.RESET, links.make(links.RESET, make.user(JANE).id, None, now), now)
     db.session.commit()
