@@ -45,6 +45,8 @@ HOW = {
 }
 #: So many refusals are said; the rest would only repeat them.
 SAID_MOST = 5
+#: So many switches are saved at once: more than a page has, unless there are hundreds of lists.
+SAVED_MOST = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def save() -> AnyResponse:
     """All switches of a page at once, for a browser without script: those that differ from what it showed."""
     shown, ticked = set(_read("shown")), set(_read("in"))
     on = set(_read("on"))
+    if len(shown) > SAVED_MOST:
+        raise Fault("Those are more switches than a page has. Search or filter, and change all that match at once.")
     changed, refused = 0, []
     for customer_id, list_id in sorted((on ^ ticked) & shown):
         wanted = Place.INCLUDED if (customer_id, list_id) in ticked else Place.EXCLUDED

@@ -14,7 +14,7 @@ from sqlalchemy import event, select
 from mailout.book import customers, places, suppression
 from mailout.journal import COMMAND
 from mailout.models import JournalEntry, Place, PlaceChange, Suppressed, User, db
-from mailout.web import finding
+from mailout.web import finding, switches
 from tests.makers import Make
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -122,6 +122,18 @@ def test_a_switch_that_the_page_did_not_show_is_not_touched_by_that_button(looke
 
     looker.post("/customers/places", data={"shown": "", "on": f"{ben.id}.{newsletter.id}", "in": "x 1.x -1.2"})
 
+    assert place(ben.id, newsletter.id) is Place.INCLUDED
+
+
+def test_more_switches_than_a_page_has_are_not_saved(looker: FlaskClient, make: Make) -> None:
+    newsletter = make.list("Newsletter")
+    ben = make.customer("ben@bluegum.example")
+    shown = " ".join(f"{ben.id}.{number}" for number in range(1, switches.SAVED_MOST + 2))
+
+    answer = looker.post("/customers/places", data={"shown": shown, "on": f"{ben.id}.{newsletter.id}"})
+
+    assert answer.status_code == 422
+    assert "more switches than a page has" in answer.text
     assert place(ben.id, newsletter.id) is Place.INCLUDED
 
 
