@@ -36,6 +36,8 @@ POLICY = (
     "form-action 'none'; frame-ancestors 'self'"
 )
 KEPT, KEPT_MOST = "mailout_looked", 32
+#: A letter of so many lines, each of so many letters at most, is short.
+SHORT_LINES, SHORT_LINE = 10, 60
 SOMEBODY = Mailbox("", "somebody@example.org")
 
 
@@ -46,6 +48,7 @@ class Looked:
     from_: str
     subject: str
     html: bool
+    short: bool
     pictures: Sequence[previewing.Attachment]
     attachments: Sequence[previewing.Attachment]
     checks: Sequence[Check]
@@ -77,11 +80,18 @@ def look_at(read: reading.Letter, prepared: Prepared) -> Looked:
         from_=_mailbox(prepared),
         subject=prepared.subject,
         html=bool(seen.html),
+        short=is_short(seen),
         pictures=tuple(seen.pictures),
         attachments=tuple(seen.attachments),
         checks=tuple(checks.check(read, prepared)),
         changes=tuple(prepared.changes),
     )
+
+
+def is_short(seen: Preview) -> bool:
+    """Whether a small frame shows all of the letter."""
+    lines = sum(1 + len(line) // SHORT_LINE for line in seen.text.splitlines())
+    return lines <= SHORT_LINES and not seen.pictures
 
 
 def _mailbox(prepared: Prepared) -> str:

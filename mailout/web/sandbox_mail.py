@@ -52,6 +52,7 @@ class Opened:
 
     letter: SandboxLetter
     seen: Preview
+    short: bool
     to: str
     leave: str
 
@@ -122,9 +123,11 @@ def _open(letter: SandboxLetter) -> Opened:
     to, leave = head.first(fields, "to"), head.first(fields, "list-unsubscribe")
     found = _URL.search(leave.value) if leave else None
     url = found[1].decode("ascii", "replace") if found else ""
+    seen = previewing.preview(fields, body)
     return Opened(
         letter=letter,
-        seen=previewing.preview(fields, body),
+        seen=seen,
+        short=preview.is_short(seen),
         to=head.readable(to.value) if to else "",
         leave=url if url.startswith(f"{settings().base_url}/") else "",
     )

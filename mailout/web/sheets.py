@@ -108,9 +108,10 @@ class Moving:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """The end: how it went, by state, or that nothing went at all."""
+    """The end: how it went, by state, or that nothing went at all: then nobody was written to, or even tried."""
 
     state: Phase
+    nothing_went: bool
     accepted: int
     goal: int
     rows: tuple[Row, ...]
@@ -234,6 +235,7 @@ def _over(glance: Glance) -> Over:
     seal = seals.from_json(row.seal) if row.seal else None
     return Over(
         state=glance.state,
+        nothing_went=glance.state is not Phase.COMPLETE and counts.total == counts.cancelled + counts.skipped,
         accepted=counts.sent,
         goal=goal,
         rows=rows,

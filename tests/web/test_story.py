@@ -21,7 +21,7 @@ from mailout.core.returning.diagnosis import Cause
 from mailout.intake import adoption
 from mailout.journal import COMMAND
 from mailout.models import Letter, LetterBytes, Mailout, Recipient, Suppressed, User, db
-from mailout.outbox import steering
+from mailout.outbox import closing, steering
 from mailout.setting_values import Rate
 from mailout.web import outcome, pace
 from mailout.web.outcome import Row
@@ -140,6 +140,19 @@ def test_an_expired_and_a_cancelled_one_say_what_to_do_next(client: FlaskClient,
     assert "Nothing was sent" in cancelled
     for page in (expired, cancelled):
         assert f'href="/mailouts/new?list={mailing.list.id}"' in page
+
+
+def test_one_stopped_in_time_says_that_nothing_was_sent(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.starting()
+    steering.cancel(row.id, COMMAND, now())
+    closing.close_finished(now())
+
+    page = client.get(f"/mailouts/{row.id}").text
+
+    assert "before any copy went, and no customer has heard of it" in page
+    assert f'href="/mailouts/new?list={mailing.list.id}"' in page
+    assert "Identical" not in page
+    assert "taken back" not in page
 
 
 def slip(page: str) -> dict[str, str]:
