@@ -18,7 +18,7 @@ later stage needs is in a row or in the value handed on.
         v
     outbox/queue        one row a recipient: the truth about every copy, and the only queue there is
     outbox/shelf          the prepared letter on disk, shared by all copies
-    outbox/pump           one for the relay: outbox/crew is its threads, one connection each;
+    outbox/pump           one for the relay: outbox/crew sends, one connection each, all in the thread of outbox/loop;
         |                 turns by outbox/feed, limits by outbox/limiter, what the relay bears by outbox/standing
     outbox/sender           wires/smtp: offer, dot, reply; outbox/ledger writes each outcome down before the next dot
     outbox/closing        says when it is over; outbox/notify writes the complete mail into the same outbox

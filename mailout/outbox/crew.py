@@ -1,39 +1,40 @@
-"""crew -- the threads that send: as many as the work deserves and the relay bears.
+"""crew -- those who send, one connection each: as many as the work deserves and the relay bears.
 
-Owns     the threads, and who of them has to leave when there are too many
+Owns     how many work, and who has to leave when there are too many
 Never    sends, asks how the relay is (the pump says how many seats there are)
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
+
+from .loop import Loop
 
 Stays = Callable[[], bool]
 
 
 class Crew:
-    """Starts `work` in as many threads as there are seats; each asks, between two copies, whether it stays."""
+    """Has `work` run in as many fibres as there are seats; each asks, between two copies, whether it stays."""
 
-    def __init__(self, work: Callable[[Stays], None]) -> None:
+    def __init__(self, work: Callable[[Stays], None], loop: Loop) -> None:
         self._work = work
+        self._loop = loop
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
+        self._left = threading.Condition(self._lock)
         self._working = 0
+        self._sitting = 0
         self._seats = 0
         self._over = False
 
     def man(self, wanted: int, seats: int) -> None:
-        """See to it that `wanted` threads work, and never more than `seats`; those too many leave by themselves."""
+        """See to it that `wanted` work, and never more than `seats`; those too many leave by themselves."""
         self._seats = seats
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
         while self._working < min(wanted, seats) and not self._over:
             with self._lock:
                 self._working += 1
-            thread = threading.Thread(target=self._sit, name=f"sender-{self._working}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+                self._sitting += 1
+            self._loop.start(self._sit)
 
     def allow(self, seats: int) -> None:
         """There are only so many seats from now on."""
@@ -42,12 +43,12 @@ class Crew:
     def dismiss(self, seconds: float) -> None:
         """Have all leave once the copy in their hand is through, and wait for that, `seconds` in all at most."""
         self._over = True
-        until = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+        self._loop.wake()
+        with self._lock:
+            self._left.wait_for(lambda: not self._sitting, seconds)
 
     def _sit(self) -> None:
-        """The life of one thread."""
+        """The life of one fibre."""
         left = False
 
         def stays() -> bool:
@@ -63,6 +64,7 @@ class Crew:
         try:
             self._work(stays)
         finally:
-            if not left:
-                with self._lock:
-                    self._working -= 1
+            with self._lock:
+                self._working -= not left
+                self._sitting -= 1
+                self._left.notify_all()

@@ -1,4 +1,4 @@
-"""pump -- the one long task that sends: a connection a thread, one pump for the whole relay, until nothing is left.
+"""pump -- the one long task that sends: one pump for the whole relay, until nothing is left.
 
 Owns     the lease "pump", and the order of things between two rests: who may send, who is paused, what is over
 Never    marks anybody for the fault of the relay, the letter or a quota; sends what could not be written down
@@ -14,8 +14,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,11 +27,11 @@ from ..models import db
 from ..wires.smtp import Connection
 from ..wires.smtp_open import Patience, RelayUnavailable, open_line
 from . import closing, sending, shelf, sole, tending
-from .baton import Baton
 from .crew import Crew, Stays
 from .feed import Feed, Job
 from .ledger import Ledger
 from .limiter import Limiter
+from .loop import Loop
 from .sender import Sender
 from .shelf import Shelf
 from .standing import Standing
@@ -65,8 +65,6 @@ class Pump:
         self._stopping = stopping
         self._me = ""
         self._over = False
-        self._baton = Baton()
-        self._bell = threading.Condition()
         self._renewed_at: datetime | None = None
         self._ticks = 0
         self._lost = False
@@ -82,7 +80,7 @@ class Pump:
             if not alone or not sole.take(LEASE, self._me, self.now(), LEASE_LENGTH):
                 return
             try:
-                with Ledger(db.engine, self._me, self._disk_wait()) as self.ledger:
+                with Loop() as self._loop, Ledger(db.engine, self._me, self._loop.together) as self.ledger:
                     self._make_ready()
                     self._send()
                     while self._more_came():
@@ -90,10 +88,6 @@ class Pump:
                         self._send()
             finally:
                 lease.give_back(LEASE, self._me)
-
-    def _disk_wait(self) -> AbstractContextManager[object]:
-        """What surrounds a commit: where it waits for the disk, the others go on in the meantime."""
-        return self._baton.laid_down if settings().durability == "power" else nullcontext()
 
     def _more_came(self) -> bool:
         """Whether there is work again when all was sent: a mail-out's end is the beginning of its complete mail."""
@@ -110,19 +104,18 @@ class Pump:
         gone = sending.went_since(now - timedelta(seconds=longest)) if longest else []
         steady = time.monotonic()
         limiter = Limiter(self._settings.rates, [steady - max(0.0, (now - at).total_seconds()) for at in gone])
-        self.shelf = Shelf(self._baton.laid_down)
+        self.shelf = Shelf(self._loop.apart)
         self.feed = Feed(self.ledger, self.shelf.copy_for, limiter, self.now)
         self.standing = Standing(self._settings.smtp_connections)
         self._verdicts = Verdicts(self.feed, self.standing, self.shelf, self._settings.retry_schedule, self.now)
         self._tending = Tending()
-        self._crew = Crew(self._seat)
+        self._crew = Crew(self._seat, self._loop)
 
     def _send(self) -> None:
         """Look around until there is nothing to do."""
         try:
             while not self._stopping() and self._look_guarded():
-                with self._bell:
-                    self._bell.wait(TICK_SECONDS)
+                time.sleep(TICK_SECONDS)
         finally:
             self._end()
 
@@ -152,8 +145,7 @@ class Pump:
         most = self._settings.smtp_connections
         wanted = most if self.feed.in_hand >= most else sending.waiting_up_to(most, self._mailouts, now)
         self._crew.man(wanted, self.standing.seats(now))
-        with self._bell:
-            self._bell.notify_all()
+        self._loop.wake()
         return more
 
     def _look_closely(self, now: datetime) -> bool:
@@ -205,8 +197,6 @@ class Pump:
     def _end(self) -> None:
         """Let the copies on the wire finish, then queue again what is left in hand."""
         self._over = True
-        with self._bell:
-            self._bell.notify_all()
         self._crew.dismiss(STOP_SECONDS)
         self.feed.close()
         self.shelf.keep_only([])
@@ -220,9 +210,8 @@ class Pump:
     # -- what the senders ask --------------------------------------------------------------------------------------
 
     def _seat(self, stays: Stays) -> None:
-        """The work of one thread."""
-        with self._baton:
-            Sender(self, self._settings.messages_per_connection, stays).run()
+        """The work of one connection."""
+        Sender(self, self._settings.messages_per_connection, stays).run()
 
     def may_go_on(self) -> bool:
         """Whether another dot may be written at all; the main thread looks, five times a second, whether we stop."""
@@ -236,19 +225,17 @@ class Pump:
 
     def rest(self) -> None:
         """Wait until something may have changed."""
-        with self._baton.laid_down, self._bell:
-            self._bell.wait(min(TICK_SECONDS, self.feed.wait or TICK_SECONDS))
+        self._loop.rest(min(TICK_SECONDS, self.feed.wait or TICK_SECONDS))
 
     def connect(self) -> Connection:
         """A new connection to the relay; raises RelayUnavailable."""
         server = self._settings.smtp
         assert server is not None, "the worker starts with a relay or not at all"
-        with self._baton.laid_down:
-            opened = open_line(server, self._settings.helo_name, self._patience)
+        opened = self._loop.apart(partial(open_line, server, self._settings.helo_name, self._patience))
         self.shelf.learn(opened.abilities)
         with self._counting:
             self._open_connections += 1
-        return Connection(opened, self._patience, self._baton.laid_down)
+        return Connection(opened, self._patience, self._loop.wait)
 
     def hung_up(self) -> None:
         """A connection is closed."""

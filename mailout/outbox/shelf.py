@@ -13,12 +13,12 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from flask import current_app
 from sqlalchemy import select
@@ -47,6 +47,14 @@ LINE = "Leave this list"
 log = logging.getLogger(__name__)
 
 
+Apart = Callable[[Callable[[], Any]], Any]
+
+
+def at_once(work: Callable[[], Any]) -> Any:
+    """What `work` returns, there being nobody whom it could hold up."""
+    return work()
+
+
 class Unfit(Exception):
     """No copy of this letter can be made, for nobody; the text says why, to a person."""
 
@@ -62,9 +70,9 @@ class _Ready:
 class Shelf:
     """The letters that are being sent. Threads share it; made inside an application context."""
 
-    def __init__(self, waiting: AbstractContextManager[object] | None = None) -> None:
-        """`waiting` is entered while a letter is made ready."""
-        self._waiting = waiting or nullcontext()
+    def __init__(self, apart: Apart = at_once) -> None:
+        """`apart` runs what makes a letter ready: that can take seconds."""
+        self._apart = apart
         self._app = current_app._get_current_object()  # type: ignore[attr-defined]
         self._own = settings().own
         self._links = settings().base_url + "/u/"
@@ -79,7 +87,9 @@ class Shelf:
         """The copy for this recipient. Raises Unfit."""
         if claimed.mailout_id is None:
             return self._notice(claimed)
-        ready = self._ready.get(claimed.mailout_id) or self._fetch(claimed.mailout_id)
+        ready = self._ready.get(claimed.mailout_id)
+        if ready is None:
+            ready = self._apart(partial(self._fetch, claimed.mailout_id))
         return self._copy(ready, claimed)
 
     def learn(self, abilities: Abilities) -> None:
@@ -156,7 +166,7 @@ class Shelf:
 
     def _fetch(self, mailout_id: int) -> _Ready:
         """The letter of a mail-out, from its file or made again."""
-        with self._waiting, self._lock, self._app.app_context():
+        with self._lock, self._app.app_context():
             if mailout_id not in self._ready:
                 row = db.session.get(Mailout, mailout_id)
                 assert row is not None, "a recipient has its mail-out"

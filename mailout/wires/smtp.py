@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..core.delivery import Reply, Stage
-from .smtp_line import NOTHING, Broken, Piece, Waiting, line_of
+from .smtp_line import Broken, Piece, Wait, line_of, wait_alone
 from .smtp_open import Abilities, Opened, Patience
 from .smtp_reply import Reader
 
@@ -48,12 +48,12 @@ class Copy(NamedTuple):
 class Connection:
     """An open connection to the relay. One thread uses it; `alive` is False when it can't be used any more."""
 
-    def __init__(self, opened: Opened, patience: Patience, waiting: Waiting = NOTHING) -> None:
-        """`waiting` is entered before every wait for the other side, and left after it."""
+    def __init__(self, opened: Opened, patience: Patience, wait: Wait = wait_alone) -> None:
+        """`wait` is how it waits for the other side."""
         self.abilities: Abilities = opened.abilities
         self.alive = True
         self._opened = opened
-        self._line = line_of(opened.sock, waiting)
+        self._line = line_of(opened.sock, wait)
         self._reader = Reader(self._line)
         self._patience = patience
         self._envelope: list[tuple[Stage, bytes]] = []

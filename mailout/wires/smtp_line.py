@@ -1,7 +1,7 @@
 """smtp_line -- the octets of one connection: gathered writes that listen, reads that know when to give up.
 
 Owns     the socket once it is open
-Never    knows a command or a reply; joins or copies a body on a plain line
+Never    knows a command or a reply; joins or copies a body on a plain line; blocks but in the `wait` it was given
 Fails    Broken when a write ends early, with how much went out for certain; OSError (TimeoutError among them) on a read
 
 A write never waits blindly: a relay that answers in mid-message (too large, closing down) is heard at once, and two
@@ -14,15 +14,12 @@ import os
 import select
 import socket
 import ssl
-import struct
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 SLICE = 65_536
 GATHERED = 64
-_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 
 #: So much of a file goes into one system call: the other side is heard at least as often.
 FILE_SLICE = 1 << 18
@@ -45,8 +42,17 @@ class FilePart:
             yield os.pread(self.file.fileno(), min(size, self.start + self.size - at), at)
 
 
-Waiting = AbstractContextManager[object]
-NOTHING: Waiting = nullcontext()
+#: Waits for one of the events (as of poll(2)) on the socket, so many seconds at most; what came, 0 when nothing did.
+Wait = Callable[[socket.socket, int, float], int]
+
+
+def wait_alone(sock: socket.socket, events: int, seconds: float) -> int:
+    """Wait when there is nobody else who could do something in the meantime."""
+    watched = select.poll()
+    watched.register(sock, events)
+    came = watched.poll(seconds * 1000)
+    return came[0][1] if came else 0
+
 
 Piece = bytes | memoryview | FilePart
 
@@ -60,14 +66,13 @@ class Broken(Exception):
 
 
 class Line:
-    """A plain line. `early` holds octets that came while a message was on its way; `waiting` surrounds every wait."""
+    """A plain line. `early` holds octets that came while a message was on its way."""
 
-    def __init__(self, sock: socket.socket, waiting: Waiting) -> None:
+    def __init__(self, sock: socket.socket, wait: Wait) -> None:
         self._sock = sock
-        self._waiting = waiting
-        self._seconds = 0.0
+        self._wait = wait
         self.early = b""
-        sock.settimeout(None)
+        sock.setblocking(False)
 
     def write(self, pieces: Sequence[Piece], seconds: float) -> None:
         """Write all of `pieces`, with one system call where the kernel takes it all. Raises Broken."""
@@ -76,7 +81,7 @@ class Line:
             self._write_with_files(pieces, seconds)
             return
         try:
-            taken = self._sock.sendmsg(plain, (), _AT_ONCE)
+            taken = self._sock.sendmsg(plain)
         except BlockingIOError:
             taken = 0
         except OSError as error:
@@ -87,16 +92,12 @@ class Line:
     def _write_with_files(self, pieces: Sequence[Piece], seconds: float) -> None:
         """Write pieces of which some lie in files: the kernel takes those from there."""
         written = 0
-        self._sock.setblocking(False)
-        try:
-            for piece in pieces:
-                if isinstance(piece, FilePart):
-                    self._write_file(piece, written, seconds)
-                else:
-                    self._write_rest([memoryview(piece)], written, seconds)
-                written += len(piece)
-        finally:
-            self._sock.setblocking(True)
+        for piece in pieces:
+            if isinstance(piece, FilePart):
+                self._write_file(piece, written, seconds)
+            else:
+                self._write_rest([memoryview(piece)], written, seconds)
+            written += len(piece)
 
     def _write_file(self, part: FilePart, written: int, seconds: float) -> None:
         """Write a part of a file."""
@@ -115,7 +116,7 @@ class Line:
         while views:
             try:
                 self._wait_for_room(seconds)
-                taken = self._sock.sendmsg(views[:GATHERED], (), _AT_ONCE)
+                taken = self._sock.sendmsg(views[:GATHERED])
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -125,35 +126,35 @@ class Line:
 
     def _wait_for_room(self, seconds: float) -> None:
         """Wait until the kernel takes more; raises OSError when it does not in time, or the other side speaks."""
-        watched = select.poll()
-        watched.register(self._sock, select.POLLIN | select.POLLOUT)
-        with self._waiting:
-            ready = watched.poll(seconds * 1000)
-        if not ready or ready[0][1] & ~select.POLLOUT:
-            raise OSError("answered in mid-message" if ready else "no room in time")
+        came = self._wait(self._sock, select.POLLIN | select.POLLOUT, seconds)
+        if came & ~select.POLLOUT:
+            raise OSError("answered in mid-message")
+        if not came:
+            raise OSError("no room in time")
 
     def read(self, seconds: float) -> bytes:
         """Whatever comes next, waiting at most so long. Raises OSError; ConnectionError when the other side closed."""
         if self.early:
             octets, self.early = self.early, b""
             return octets
-        try:
-            with self._waiting:
-                octets = self._receive(seconds)
-        except BlockingIOError as error:
-            raise TimeoutError("no answer in time") from error
+        octets = self._receive(seconds)
         if not octets:
             raise ConnectionError("the relay closed the connection")
         return octets
 
     def _receive(self, seconds: float) -> bytes:
-        """One read, with the kernel's own clock: a read then costs one system call and not two."""
-        if seconds != self._seconds:
-            self._seconds = seconds
-            whole = int(seconds)
-            length = struct.pack("@ll", whole, max(1, int((seconds - whole) * 1e6)))
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, length)
-        return self._sock.recv(SLICE)
+        """What there is to read, once there is something."""
+        while True:
+            self._wait_until(select.POLLIN, seconds)
+            try:
+                return self._sock.recv(SLICE)
+            except BlockingIOError:
+                continue
+
+    def _wait_until(self, event: int, seconds: float) -> None:
+        """Wait for `event`; raises TimeoutError when it does not come in time."""
+        if not self._wait(self._sock, event, seconds):
+            raise TimeoutError("no answer in time")
 
 
 class SecuredLine(Line):
@@ -168,32 +169,54 @@ class SecuredLine(Line):
             try:
                 if written and self._answered():
                     raise OSError("answered in mid-message")
-                self._sock.settimeout(seconds)
-                with self._waiting:
-                    self._sock.sendall(block)
+                self._write_block(memoryview(block), seconds)
             except OSError as error:
                 raise Broken(written) from error
             written += len(block)
 
+    def _write_block(self, block: memoryview, seconds: float) -> None:
+        """Write one block. TLS wants the same octets again when it could not take them."""
+        while block:
+            try:
+                block = block[self._sock.send(block) :]
+            except ssl.SSLWantWriteError:
+                self._wait_for_room(seconds)
+            except ssl.SSLWantReadError:
+                self._wait_until(select.POLLIN, seconds)
+
+    def _wait_for_room(self, seconds: float) -> None:
+        """Wait until the kernel takes more; raises OSError when it does not in time, or the relay speaks."""
+        came = self._wait(self._sock, select.POLLIN | select.POLLOUT, seconds)
+        if not came:
+            raise OSError("no room in time")
+        if came & ~select.POLLOUT and self._answered():
+            raise OSError("answered in mid-message")
+
     def _answered(self) -> bool:
         """Whether the relay said something; what TLS says to itself (a new ticket) is not that."""
-        if not self._sock.pending() and not select.select([self._sock], [], [], 0)[0]:
-            return False
-        self._sock.settimeout(0)
         try:
-            self.early += self._sock.recv(SLICE)
+            octets = self._sock.recv(SLICE)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
+        if not octets:
+            raise ConnectionError("the relay closed the connection")
+        self.early += octets
         return True
 
     def _receive(self, seconds: float) -> bytes:
-        self._sock.settimeout(seconds)
-        return self._sock.recv(SLICE)
+        """What there is to read, once there is something: under TLS that may be here already."""
+        while True:
+            try:
+                return self._sock.recv(SLICE)
+            except ssl.SSLWantReadError:
+                self._wait_until(select.POLLIN, seconds)
+            except ssl.SSLWantWriteError:
+                self._wait_until(select.POLLOUT, seconds)
 
 
-def line_of(sock: socket.socket, waiting: Waiting = NOTHING) -> Line:
-    """The line over `sock`, plain or secured; `waiting` is entered before every wait and left after it."""
-    return SecuredLine(sock, waiting) if isinstance(sock, ssl.SSLSocket) else Line(sock, waiting)
+def line_of(sock: socket.socket, wait: Wait = wait_alone) -> Line:
+    """The line over `sock`, plain or secured; `wait` is where it waits, and nowhere else."""
+    return SecuredLine(sock, wait) if isinstance(sock, ssl.SSLSocket) else Line(sock, wait)
 
 
 def _after(views: list[memoryview], taken: int) -> list[memoryview]:
