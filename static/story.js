@@ -39,8 +39,14 @@
     }
   };
 
-  /* Where the focus was stays where it was; when that is gone it goes to what is asked, or to the sheet's heading. */
+  /* Where the focus was stays where it was; when that is gone it goes to what is asked, to the button that took its
+     place (Resume for Pause), or to the sheet's heading. */
   let focused = null;
+  const TWINS = { "press-pause": "press-resume", "press-resume": "press-pause" };
+  const instead = (was) =>
+    document.querySelector("#sure .btn") ??
+    document.querySelector(`#${TWINS[was.closest("form")?.id] ?? "none"} .btn`) ??
+    document.getElementById("sheet-title");
   document.addEventListener("htmx:before:swap", () => {
     const element = document.activeElement;
     focused = panel()?.contains(element) ? element : null;
@@ -52,7 +58,7 @@
     focused = null;
     if (!was || (document.activeElement !== document.body && document.activeElement?.isConnected)) return;
     const again = was.isConnected ? was : was.id && document.getElementById(was.id);
-    (again || document.querySelector("#sure .btn") || document.getElementById("sheet-title"))?.focus();
+    (again || instead(was))?.focus();
   });
 
   /* A form that makes something is sent once, however often its button is pressed. */

@@ -26,6 +26,8 @@ def steps(glance: Glance) -> list[Step]:
     found += _from_customers(row)
     found.sort(key=lambda step: step.at or glance.now)
     over = row.finished_at
+    if over is None and glance.counts.sent + glance.counts.uncertain:
+        found.append(Step(f"{COMPLETE_MAIL} comes by email", "With everyone it went to.", done=False))
     if over and glance.now < over + RETURNS_AFTER and glance.counts.total:
         summed = "Only if there is something to say."
         found.append(Step("Two days on, one mail sums up what came back", summed, over + RETURNS_AFTER, done=False))

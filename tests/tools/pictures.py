@@ -23,7 +23,7 @@ from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
 from mailout.models import User
-from tests.tools.shop import Shop, beat, build, furnish, sending
+from tests.tools.shop import RELAY_OUT, Shop, beat, build, furnish, relay_out, sending
 from tests.web.conftest import CHROMIUM, FLAGS, Watch, axe, cookie, sideways
 
 LOOKS = ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
@@ -97,6 +97,8 @@ def _take(shop: Shop, browser: Any, url: str, folder: Path, about: tuple[str, st
     for width, scheme in LOOKS:
         page, watch = open_page(shop, browser, url, user, width, scheme), Watch()
         watch.over(page)
+        if name == RELAY_OUT:
+            relay_out()
         page.goto(path)
         # what sticks to the window's foot is to be seen at the page's
         page.set_viewport_size({"width": width, "height": max(900, page.evaluate("document.body.scrollHeight"))})

@@ -20,6 +20,7 @@ from mailout.current import secret, settings
 from mailout.intake import adoption
 from mailout.journal import COMMAND, Actor, note
 from mailout.models import Letter, LetterBytes, MailingList, Place, SupportRequest, Suppressed, User, db
+from mailout.outbox import steering
 from mailout.web import create_app
 from tests.conftest import environment
 from tests.makers import PASSWORD
@@ -53,6 +54,8 @@ CUSTOMERS = (
     "Lena Vogt lena.vogt@netspace.example",
     "Moana Tamihana moana@tamihana.example",
 )
+#: The page that is looked at while the relay is out.
+RELAY_OUT = "mailout-relaydown"
 LETTER = (
     "<p>Hello everyone,</p><p>From Tuesday 1 December we open an hour earlier: <b>8 am to 4 pm, Tuesday to Saturday"
     "</b>. By mid-afternoon it is too hot for thick coats and, to be honest, for us.</p><p>The price list is attached."
@@ -93,6 +96,13 @@ def furnish(app: Flask) -> Shop:
     newsletter = _address_book(now)
     pages = [*_pages(_letters(Mailing(jo, newsletter)), newsletter, now, jo, tom), *_quiet(jo, now)]
     return Shop(app, jo, tom, tuple(pages))
+
+
+def relay_out() -> None:
+    """Let the relay be out since some minutes."""
+    now = datetime.now(UTC)
+    pulse.ill(pulse.RELAY, "It does not answer.", now - timedelta(minutes=5))
+    pulse.ill(pulse.RELAY, "It refuses the connection.", now, now + timedelta(seconds=38))
 
 
 def beat() -> None:
@@ -139,15 +149,19 @@ def _letters(mailing: Mailing) -> dict[str, int]:
 
 
 def sending(shop: Shop) -> tuple[tuple[str, str, User | None], ...]:
-    """Have one send, one stopped before its start, and the relay out for a moment: their pages."""
+    """Have one send, one about to start, one that is asked about: their pages, and one while the relay is out."""
     mailing = Mailing(shop.jo, lists.by_name("Newsletter"))
     starting = mailing.starting(subject="Spring coats", body=LETTER).id
     moving = mailing.sending(["sent"] * 5 + ["deferred", "failed"], subject="Winter is for brushing", body=LETTER).id
+    asked = mailing.sending(["sent"] * 6, subject="Ten dollars off a bath", body=LETTER).id
+    steering.pause(asked, Actor(shop.jo.id, shop.jo.name), datetime.now(UTC))
+    db.session.commit()
     return (
         ("mailout-starting", f"/mailouts/{starting}", shop.jo),
         ("mailout-sending", f"/mailouts/{moving}", shop.jo),
-        ("mailout-paused-cancel", f"/mailouts/{moving}?asked=cancel", shop.jo),
+        ("mailout-paused-cancel", f"/mailouts/{asked}?sure=cancel", shop.jo),
         ("customers-strip", "/customers", shop.jo),
+        (RELAY_OUT, f"/mailouts/{moving}", shop.jo),
     )
 
 

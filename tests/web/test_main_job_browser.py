@@ -340,6 +340,19 @@ def test_a_press_answers_in_place_and_the_focus_goes_to_what_is_new(
     assert page.get_by_role("heading", level=1).inner_text() == "Spring news"
 
 
+def test_resume_takes_the_place_of_pause_for_the_keyboard_too(open_page: OpenPage, mailing: Mailing, jo: User) -> None:
+    page = open_page(jo, f"/mailouts/{mailing.sending(['sent']).id}")
+
+    page.get_by_role("button", name="Pause").press("Enter")
+    page.get_by_role("button", name="Resume").wait_for()
+    paused = page.evaluate("document.activeElement.textContent.trim()")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Pause").wait_for()
+
+    assert paused == "Resume"
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Pause"
+
+
 def test_the_mail_program_opens_once_in_answer_to_the_press(open_page: OpenPage, mailing: Mailing, jo: User) -> None:
     page = open_page(jo, "/mailouts")
     opened: list[str] = []

@@ -155,6 +155,18 @@ def test_one_stopped_in_time_says_that_nothing_was_sent(client: FlaskClient, mai
     assert "taken back" not in page
 
 
+def test_one_cancelled_in_the_middle_says_that_the_complete_mail_comes(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.sending(["sent", "sent"])
+    steering.cancel(row.id, COMMAND, now())
+    db.session.commit()
+
+    before = steps(client.get(f"/mailouts/{row.id}").text)
+    closing.close_finished(now())
+
+    assert before[-1] == "“Mail-out complete” comes by email"
+    assert "“Mail-out complete” is on its way" in steps(client.get(f"/mailouts/{row.id}").text)
+
+
 def slip(page: str) -> dict[str, str]:
     """The facts beside the story."""
     return dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page.partition('id="slip-title"')[2]))
