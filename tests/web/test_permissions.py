@@ -5,6 +5,7 @@ The roles are walked over Flask's own map of addresses, so that a new page witho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -56,6 +57,28 @@ def somebody(role: str, make: Make) -> User | None:
     if role == "anonymous":
         return None
     return make.user(f"{role}@mail.test", sends=role == "sends", administrator=role == "administrator")
+
+
+#: The contract's table of who may do what, as patterns of endpoints; the first that fits counts.
+CONTRACT: tuple[tuple[str, Rule], ...] = (
+    (r"customers\.(bulk|undo_bulk|export)|importing\..*|imports\..*|customer\.delete", SENDS),
+    (r"customer\.unsuppress", ADMINISTRATOR),
+    (r"customers\.index|customer\..*|switches\..*", SIGNED_IN),
+    (r"lists\.(index|show)", SIGNED_IN),
+    (r"lists\..*", SENDS),
+    (r"mailouts\.(index|show|panel|strip)|recipients\.index|sandbox_mail\..*", SIGNED_IN),
+    (r"(mailouts|recipients|draft|preview|presses|late)\..*", SENDS),
+    (r"support\.(ask|send)|help\..*|profile\..*|auth\.logout", SIGNED_IN),
+    (r"(users|system|inbox|audit|support)\..*", ADMINISTRATOR),
+    (r"static|health\..*|auth\..*|first_run\..*|public\..*", PUBLIC),
+)
+
+
+def test_the_table_says_what_the_contract_says() -> None:
+    def wanted(endpoint: str) -> Rule | None:
+        return next((rule for pattern, rule in CONTRACT if re.fullmatch(pattern, endpoint)), None)
+
+    assert {endpoint: wanted(endpoint) for endpoint in RULES} == RULES
 
 
 def path_of(address: Address) -> str:
