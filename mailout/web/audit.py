@@ -1,71 +1,123 @@
 """audit -- the audit log: who did what, when.
 
-Owns     the page /audit, and the words for what was done
-Never    changes an entry
+Owns     the page /audit, the words for what was done, the way from an entry to what it speaks of
+Never    changes an entry; shows more of a customer than an Administrator sees on their page
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
-from sqlalchemy import Select, func, select
+from sqlalchemy import String, cast, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
-from ..models import JournalEntry, db
+from ..book import customers
+from ..models import Customer, JournalEntry, db
 from . import asking
 from .searching import contains
 
 blueprint = Blueprint("audit", __name__)
 
 SIZE = 50
-#: What the filter offers: the beginnings of actions, and how each group is called.
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What the filter offers: its word in the address, how it is called, how the actions begin that are in it."""
+
+    name: str
+    words: str
+    actions: tuple[str, ...]
+
+
 GROUPS = (
-    ("", "Everything"),
-    ("sign-", "Signing in and out"),
-    ("mailout.", "Mail-outs"),
-    ("customer", "Customers"),
-    ("list.", "Lists"),
-    ("place", "Places in lists"),
-    ("import", "Imports"),
-    ("user.", "Users"),
-    ("mailbox.", "Mailbox"),
+    Group("", "Everything", ("",)),
+    Group("signing", "Signing in and out", ("sign-", "password.", "first-run")),
+    Group("mailouts", "Mail-outs", ("mailout.",)),
+    Group("customers", "Customers", ("customer.", "customers.export")),
+    Group("bulk", "Changes of many places", ("customers.include", "customers.exclude", "customers.undo")),
+    Group("imports", "Imports", ("customers.import",)),
+    Group("lists", "Lists", ("list.",)),
+    Group("users", "Users", ("user.",)),
+    Group("service", "Mailbox and support", ("mailbox.", "support.")),
 )
+#: What an entry may speak of, and the page of it.
+PAGES = {
+    "customer": ("customer.show", "customer_id"),
+    "mail-out": ("mailouts.show", "mailout_id"),
+    "import": ("imports.show", "import_id"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry as it is shown: `subject` is what it speaks of, `link` leads there ("" where there is no page)."""
+
+    entry: JournalEntry
+    subject: str
+    link: str
 
 
 @blueprint.get("/audit")
 def index() -> str:
     """What was done, the newest first; `q` searches, `what` filters."""
-    what = request.args.get("what", "")
-    what = what if what in dict(GROUPS) else ""
-    found = _found(asking.query(), what)
+    group = next((one for one in GROUPS if one.name == request.args.get("what", "")), GROUPS[0])
+    found = select(JournalEntry).where(*_about(asking.query(), group))
     total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
     page = found.order_by(JournalEntry.id.desc()).limit(SIZE).offset((asking.page() - 1) * SIZE)
-    more: dict[str, Any] = {"q": asking.query() or None, "what": what or None}
+    more: dict[str, Any] = {"q": asking.query() or None, "what": group.name or None}
     return render_template(
         "audit/index.html",
-        rows=db.session.scalars(page).all(),
+        rows=_rows(db.session.scalars(page).all()),
         total=total,
         page=asking.page(),
         pages=-(-total // SIZE),
         size=SIZE,
-        groups=GROUPS,
-        what=what,
+        groups=[(one.name, one.words) for one in GROUPS],
+        what=group.name,
         said=said,
         link=lambda number: url_for("audit.index", page=number, **more),
     )
 
 
-def _found(query: str, what: str) -> Select[JournalEntry]:
-    """The entries of a group that have all words of `query` somewhere."""
-    found = select(JournalEntry)
-    if what:
-        found = found.where(JournalEntry.action.startswith(what, autoescape=True))
+def _about(query: str, group: Group) -> list[ColumnElement[bool]]:
+    """That an entry is of this group, and has all words of `query` somewhere or speaks of a customer who has them."""
+    starts = or_(*(JournalEntry.action.startswith(start, autoescape=True) for start in group.actions))
+    if not query:
+        return [starts]
     columns = (JournalEntry.actor, JournalEntry.action, JournalEntry.subject, JournalEntry.detail)
-    return found.where(contains(query, *columns)) if query else found
+    people = customers.ids(customers.Search(q=query)).subquery()
+    of_them = select("customer " + cast(people.c[0], String))
+    return [starts, contains(query, *columns) | JournalEntry.subject.in_(of_them)]
+
+
+def _rows(entries: Sequence[JournalEntry]) -> list[Row]:
+    """The entries with where they lead; customers by their address as long as they are there, in one more query."""
+    parts = [re.fullmatch(r"(customer|mail-out|import) ([0-9]{1,18})", entry.subject) for entry in entries]
+    wanted = [int(part[2]) for part in parts if part and part[1] == "customer"]
+    here = select(Customer.id, Customer.email).where(Customer.id.in_(wanted), Customer.here())
+    emails = {row.id: row.email for row in db.session.execute(here)} if wanted else {}
+    return [_row(entry, part, emails) for entry, part in zip(entries, parts, strict=True)]
+
+
+def _row(entry: JournalEntry, part: re.Match[str] | None, emails: dict[int, str]) -> Row:
+    """One entry; `part` are the kind and the number of what it speaks of."""
+    if part is None:
+        return Row(entry, entry.subject, "")
+    kind, number = part[1], int(part[2])
+    if kind == "customer" and number not in emails:
+        return Row(entry, f"{entry.subject}, deleted", "")
+    endpoint, name = PAGES[kind]
+    values: dict[str, Any] = {name: number}
+    return Row(entry, emails[number] if kind == "customer" else entry.subject, url_for(endpoint, **values))
 
 
 def said(action: str) -> str:
     """An action as a person says it: "mailout.send-again-uncertain" is "Mail-out: send again uncertain"."""
     area, _, deed = action.partition(".")
     area = {"mailout": "mail-out"}.get(area, area.replace("-", " "))
-    return (f"{area}: {deed.replace('-', ' ')}" if deed else area).capitalize()
+    return (f"{area}: {deed.replace('-', ' ').replace('.', ', ')}" if deed else area).capitalize()

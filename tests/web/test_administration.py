@@ -17,6 +17,7 @@ from mailout.current import settings
 from mailout.intake import adoption, submission
 from mailout.journal import Actor, note
 from mailout.models import JournalEntry, Letter, LetterBytes, Mailbox, Notice, Pulse, SupportRequest, User, db
+from mailout.web import ROOT, audit
 from mailout.web.help import PAGES
 from tests.makers import Make
 
@@ -210,10 +211,33 @@ class TestAudit:
         assert "<img" not in first
         assert "mail-out 0<" not in first
         assert "mail-out 0<" in admin.get("/audit?page=2").text
+        assert '<a href="/mailouts/59">mail-out 59</a>' in first
         found = admin.get("/audit?q=priya 59").text
         assert "mail-out 59" in found
         assert "mail-out 58" not in found
-        assert "Priya" not in admin.get("/audit?what=user.").text
+        assert "Priya" not in admin.get("/audit?what=users").text
+
+    def test_every_deed_is_in_one_group_of_the_filter(self) -> None:
+        source = "\n".join(path.read_text() for path in (ROOT / "mailout").rglob("*.py"))
+        deeds = set(re.findall(r'\bnote\(\s*(?:Actor\(.*?\)|[\w.()]+),\s*"([a-z.-]+)"', source)) | {"customers.include"}
+        homes = {deed: [one.name for one in audit.GROUPS[1:] if deed.startswith(one.actions)] for deed in sorted(deeds)}
+
+        assert len(deeds) > 30
+        assert {deed: names for deed, names in homes.items() if len(names) != 1} == {}
+
+    def test_a_customers_entries_are_found_by_their_name_and_lead_to_them(self, admin: FlaskClient, make: Make) -> None:
+        ann, ben = make.customer("ann@bluegum.example", "Ann", "Muñoz"), make.customer("ben@bluegum.example")
+        note(Actor(None, "Priya"), "customer.edit", f"customer {ann.id}", "name", datetime.now(UTC))
+        note(Actor(None, "Priya"), "customer.edit", f"customer {ben.id}", "name", datetime.now(UTC))
+        note(Actor(None, "Priya"), "customer.delete", "customer 4711", "", datetime.now(UTC))
+        db.session.commit()
+
+        everything, found = admin.get("/audit").text, admin.get("/audit?q=munoz&what=customers").text
+
+        assert "customer 4711, deleted" in everything
+        assert f'<a href="/customers/{ben.id}">ben@bluegum.example</a>' in everything
+        assert f'<a href="/customers/{ann.id}">ann@bluegum.example</a>' in found
+        assert "ben@bluegum.example" not in found
 
     def test_a_line_break_in_a_name_makes_no_second_entry(self, admin: FlaskClient) -> None:
         note(Actor(None, "x\r\n2026 root deleted all"), "sign-in", "y\nz", "", datetime.now(UTC))
