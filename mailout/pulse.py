@@ -27,6 +27,20 @@ def ill(name: str, words: str, now: datetime, again_at: datetime | None = None) 
     _note(name, tried_at=now, trouble_since=since, trouble=words, again_at=again_at)
 
 
+def sooner(name: str, now: datetime) -> bool:
+    """Ask that `name`, which is in trouble, is tried now and not only when its time has come; False if it is well."""
+    waits = update(Pulse).where(Pulse.name == name, Pulse.trouble != "", Pulse.again_at > now)
+    asked = changed(waits.values(again_at=None))
+    db.session.commit()
+    return bool(asked)
+
+
+def is_asked_for(name: str) -> bool:
+    """Whether somebody asked that `name` is tried now: it is in trouble, and nothing says for how long."""
+    known = of(name)
+    return known.trouble != "" and known.again_at is None
+
+
 def told(name: str, now: datetime) -> None:
     """Note that the Administrators were told of the trouble that `name` is in."""
     _note(name, told_at=now)

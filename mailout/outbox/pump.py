@@ -156,6 +156,8 @@ class Pump:
         self.shelf.keep_only(self._mailouts)
         self.feed.open(self._mailouts)
         closing.close_finished(now)
+        if self.standing.in_trouble and pulse.is_asked_for(pulse.RELAY):
+            self.standing.at_once(now)
         self._tend(self._mailouts, now)
         return sending.work_before(now + sending.HORIZON)
 

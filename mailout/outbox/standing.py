@@ -75,6 +75,12 @@ class Standing:
             if wait:
                 self._words = words
 
+    def at_once(self, now: datetime) -> None:
+        """Somebody asks that the relay is tried now, whatever we wait for it; how long we wait after that stays."""
+        with self._lock:
+            if self._again_at and self._again_at > now:
+                self._again_at = now
+
     def quota(self, reply: Reply, now: datetime) -> None:
         """The relay says that we have sent too much for now. Afterwards one connection asks first."""
         with self._lock:

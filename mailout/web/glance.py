@@ -87,7 +87,9 @@ class Glance:
         if self.state is Phase.WAITING:
             return (self.mailbox.tried_at, self.mailbox.trouble)
         if self.state is Phase.SENDING:
-            return (self.relay.well_at, self.relay.trouble, self.relay.again_at, self.limit_until)
+            again_at = self.relay.again_at
+            waits = again_at is not None and again_at > self.now
+            return (self.relay.well_at, self.relay.trouble, again_at, waits, self.limit_until)
         return ()
 
 

@@ -1,4 +1,5 @@
-"""presses -- the buttons on a mail-out's page: Stop, Cancel, Pause, Resume, Release, Discard, once more, a test copy.
+"""presses -- the buttons on a mail-out's page: Stop, Cancel, Pause, Resume, Release, Discard, once more, a test copy,
+and Try now while the relay is out.
 
 Owns     POST /mailouts/<id>/<press>: whose mail-out it is, that two presses are one, what is asked before
 Never    decides what may be done in which state: that is `outbox.steering`
@@ -16,7 +17,7 @@ from datetime import datetime
 from flask import Blueprint, flash, request, url_for
 from werkzeug.wrappers import Response
 
-from .. import doorbell
+from .. import doorbell, pulse
 from ..book import users
 from ..core.delivery import State
 from ..core.fault import Fault
@@ -55,7 +56,7 @@ LEADS_TO: dict[str, frozenset[Phase]] = {
 }
 
 
-@blueprint.post(f"/mailouts/<int:mailout_id>/<any({', '.join(map(repr, [*PRESSES, 'test-copy']))}):word>")
+@blueprint.post(f"/mailouts/<int:mailout_id>/<any({', '.join(map(repr, [*PRESSES, 'test-copy', 'try-now']))}):word>")
 def press(mailout_id: int, word: str) -> Response:
     """Do what the button says."""
     row = asking.my_mailout(mailout_id)
@@ -63,6 +64,8 @@ def press(mailout_id: int, word: str) -> Response:
     try:
         if word == "test-copy":
             _test_copy(row)
+        elif word == "try-now":
+            pulse.sooner(pulse.RELAY, asking.now())
         elif word in ("stop", "cancel") and _asks_first(row):
             asked = "cancel"
         else:

@@ -96,6 +96,7 @@ class Moving:
     relay_words: str
     relay_since: datetime | None
     relay_again_at: datetime | None
+    relay_seconds: int
     relay_heard_at: datetime | None
     relay_host: str
     relay_encrypted: bool
@@ -204,6 +205,7 @@ def _moving(glance: Glance) -> Moving:
     waiting = counts.queued + counts.sending
     goal, tried = story.progress_of(glance)
     span = speed.time_for(waiting)
+    again_at = glance.limit_until or relay.again_at
     return Moving(
         paused=glance.state is Phase.PAUSED,
         tried=tried,
@@ -216,7 +218,8 @@ def _moving(glance: Glance) -> Moving:
         relay_heading=_capital(story.relay_word(glance)),
         relay_words=relay.waits_for if glance.limit_until else relay.trouble,
         relay_since=relay.trouble_since,
-        relay_again_at=glance.limit_until or relay.again_at,
+        relay_again_at=again_at,
+        relay_seconds=_seconds(again_at - glance.now) if again_at else 0,
         relay_heard_at=relay.well_at,
         relay_host=server.host if server and not settings().sandbox else "the sandbox’s mail server",
         relay_encrypted=server is not None and server.security != "none",

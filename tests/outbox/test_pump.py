@@ -17,7 +17,7 @@ from mailout import pulse
 from mailout.core.delivery import State
 from mailout.journal import COMMAND
 from mailout.models import Lease, Mailout, Notice, Recipient, Reply, db
-from mailout.outbox import progress, queue, sole, steering
+from mailout.outbox import progress, queue, sole, standing, steering
 from mailout.outbox.pump import LEASE, LEASE_LENGTH, Pump
 from mailout.settings import Settings
 from tests.makers import Make
@@ -336,6 +336,26 @@ def test_a_relay_that_is_down_fails_nobody_and_is_served_when_it_is_back(new_app
 
     assert set(states(sent).values()) == {"sent"}
     assert pulse.of(pulse.RELAY).trouble == ""
+
+
+def test_a_relay_that_is_back_is_tried_at_a_press_and_not_a_minute_later(
+    new_app: NewApp, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "WAITS", (timedelta(0), timedelta(minutes=1)))
+    with Relay() as first:
+        port = first.port
+    app = new_app(first)
+    make = Make(now)
+    sent = mailout(make.user(), make.list(), letter(), people(5), datetime.now(UTC))
+
+    with pumping(app) as pump:
+        wait_for(lambda: bool(pulse.of(pulse.RELAY).trouble))
+        with Relay(port=port):
+            assert pulse.sooner(pulse.RELAY, datetime.now(UTC))
+            pump.join(20)
+
+    assert set(states(sent).values()) == {"sent"}
+    assert not pulse.sooner(pulse.RELAY, datetime.now(UTC)), "it is well again"
 
 
 # -- the database's ways -----------------------------------------------------------------------------------------------

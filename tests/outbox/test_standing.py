@@ -27,6 +27,21 @@ def test_one_trouble_costs_no_wait_and_the_next_ones_more_and_more(now: datetime
     assert standing.report(now).words == ""
 
 
+def test_a_press_ends_a_wait_and_the_next_one_is_no_shorter(now: datetime) -> None:
+    standing = Standing(4)
+    for _ in range(4):
+        standing.trouble("out", now)
+        now += standing.wait(now)
+    standing.trouble("out", now)
+
+    standing.at_once(now)
+    tried = standing.wait(now)
+    standing.trouble("out", now)
+
+    assert tried == timedelta(0)
+    assert standing.wait(now) == seconds(15)
+
+
 def test_several_connections_that_break_at_once_are_one_trouble(now: datetime) -> None:
     standing = Standing(4)
     standing.trouble("out", now)

@@ -231,6 +231,30 @@ def test_a_relay_that_is_out_is_amber_and_nobody_is_lost(client: FlaskClient, ma
     assert "It refuses the connection." in page
     assert "After 15 minutes, we write to the Administrators" in page
     assert "The other 3 copies go out" in page
+    assert re.search(r"Next try in <strong [^>]+>(37|38) seconds</strong>, at ", page)
+
+
+def test_a_relay_that_is_out_is_tried_at_a_press(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.sending(["sent", "sent"])
+    pulse.ill(pulse.RELAY, "It refuses the connection.", now(), now() + timedelta(seconds=38))
+
+    page = client.post(f"/mailouts/{row.id}/try-now", headers=PARTIAL).text
+
+    assert pulse.is_asked_for(pulse.RELAY)
+    assert pulse.of(pulse.RELAY).trouble == "It refuses the connection."
+    assert "Being tried at this moment" in page
+
+
+def test_nothing_is_tried_before_a_limit_of_the_relay_is_over(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.sending(["sent"])
+    until = now() + timedelta(hours=1)
+    pulse.well(pulse.RELAY, now())
+    pulse.line(pulse.RELAY, 1, "Your mail provider's limit is reached.", until)
+
+    page = client.post(f"/mailouts/{row.id}/try-now", headers=PARTIAL).text
+
+    assert "Try now" not in page
+    assert pulse.of(pulse.RELAY).waits_until == until
 
 
 def test_a_reached_limit_says_until_when(client: FlaskClient, mailing: Mailing) -> None:
