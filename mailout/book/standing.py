@@ -1,6 +1,6 @@
-"""standing -- why a customer stands where they stand in each list: who put them there, when, how.
+"""standing -- why a customer stands where they stand in each list: who put them there, when, how; and all before that.
 
-Owns     nothing: it reads the rows of `place_change`
+Owns     nothing: it reads the rows of `place_change`, and of the journal what was done to one customer
 Never    says "by whom" where nobody chose: a list's default is a default
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
-from ..models import Customer, ListPlace, Place, PlaceChange, User, db
+from ..models import Customer, JournalEntry, ListPlace, MailingList, Place, PlaceChange, User, db
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,16 @@ class Change:
     by: str
     how: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done to a customer beside their places: an action of the journal, who did it, and the detail."""
+
+    action: str
+    at: datetime
+    by: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,25 @@ def latest(customer_id: int) -> dict[int, Change]:
         row.list_id: Change(Place(row.became), row.at, name or "", row.how, row.reason)
         for row, name in db.session.execute(query)
     }
+
+
+def changes(customer_id: int, most: int) -> list[tuple[str, Change]]:
+    """The changes of the customer's places with the names of their lists, the newest first."""
+    query = (
+        select(PlaceChange, MailingList.name, User.name)
+        .join(MailingList, MailingList.id == PlaceChange.list_id)
+        .outerjoin(User, User.id == PlaceChange.user_id)
+        .where(PlaceChange.customer_id == customer_id)
+    )
+    rows = db.session.execute(query.order_by(PlaceChange.id.desc()).limit(most))
+    return [(name, Change(Place(row.became), row.at, by or "", row.how, row.reason)) for row, name, by in rows]
+
+
+def deeds(customer_id: int, most: int) -> list[Deed]:
+    """What the journal says was done to the customer, the newest first."""
+    mine = JournalEntry.action.startswith("customer.") & (JournalEntry.subject == f"customer {customer_id}")
+    rows = db.session.scalars(select(JournalEntry).where(mine).order_by(JournalEntry.id.desc()).limit(most))
+    return [Deed(row.action, row.at, row.actor, row.detail) for row in rows]
 
 
 def leavers(list_id: int, most: int) -> list[Leaver]:

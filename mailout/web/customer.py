@@ -1,4 +1,4 @@
-"""customer -- one customer's own page: did they get it, where they stand in the lists, what we know, no more mail.
+"""customer -- one customer's own page: did they get it, where they stand in the lists, what we know and what was done.
 
 Owns     /customers/<id> and /customers/new
 Never    shows what became of a copy as more than it is: accepted by the mail provider, never delivered
@@ -9,11 +9,12 @@ Fails    422 and the form again, with the words beside its field; LookupError fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..book import customers, history, lists, places, suppression
+from ..book import customers, history, lists, places, standing, suppression
 from ..book.history import HistoryLine
 from ..core.fault import Fault
 from ..core.telling import left_out
@@ -26,6 +27,13 @@ blueprint = Blueprint("customer", __name__)
 #: How many letters "Did they get it?" shows at first, and at most.
 FEW, MOST = 5, 200
 REASON_LEAST, REASON_MOST = 3, 500
+#: What was done to a customer, as their page says it; after it stands by whom.
+DEEDS = {
+    "customer.add": "Added",
+    "customer.edit": "Edited",
+    "customer.suppress": "All mail stopped",
+    "customer.unsuppress": "Mail allowed again",
+}
 #: What a page of a customer can ask to be confirmed, and what permission that takes.
 ASKED = {"delete": SENDS, "stop": None, "start": ADMINISTRATOR, "back": None}
 
@@ -35,6 +43,15 @@ class Got:
     """A letter, what became of this customer's copy, and why in a sentence."""
 
     line: HistoryLine
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Something that was done: when, in words, and why."""
+
+    at: datetime
+    words: str
     why: str
 
 
@@ -178,6 +195,27 @@ def _letter(line: HistoryLine) -> Got:
     return Got(line, ("No bounce since. " if line.state == "sent" else "") + f"“{line.why}”")
 
 
+def _past(customer_id: int, most: int) -> list[Past]:
+    """What was done to the customer and to their places, the newest first, `most` at most."""
+    places_then = [
+        Past(change.at, f"{name}: {said[:1].lower()}{said[1:]}", change.reason)
+        for name, change in standing.changes(customer_id, most)
+        for said in [switches.said(change)]
+    ]
+    deeds = [
+        Past(deed.at, f"{DEEDS[deed.action]} by {deed.by}", _why(deed))
+        for deed in standing.deeds(customer_id, most)
+        if deed.action in DEEDS
+    ]
+    return sorted(places_then + deeds, key=lambda past: past.at, reverse=True)[:most]
+
+
+def _why(deed: standing.Deed) -> str:
+    """Why it was done; a suppression's detail begins with its kind, which the words say already."""
+    kind, _, why = deed.detail.partition(": ")
+    return why if deed.action == "customer.suppress" and kind in set(Suppressed) else deed.detail
+
+
 def _reason() -> str:
     """The reason that the form gives; "" when it is too short to be one."""
     reason = asking.text("reason", REASON_MOST)
@@ -191,11 +229,14 @@ def _page(customer: Customer, asked: str = "", fault: str = "") -> str:
     may = asked in ASKED and (rule is None or allows(rule, asking.who()))
     most = MOST if "all" in request.args else FEW
     letters = [_letter(line) for line in history.letters(customer.id, most + 1)]
+    past = _past(customer.id, most + 1)
     return render_template(
         "customers/customer.html",
         customer=customer,
         letters=letters[:most],
         more=len(letters) > most,
+        past=past[:most],
+        more_past=len(past) > most,
         standings=switches.standings(customer.id),
         asked=asked if may else "",
         asked_list=request.values.get("list", type=int) or (request.view_args or {}).get("list_id"),

@@ -63,10 +63,14 @@ class Standing:
         change = self.change
         if change is None:
             return f"Never chosen; people start out {'included' if self.list.includes_new else 'excluded'}"
-        how = HOW.get(change.how, f"({change.how})")
-        by = f"by {change.by}" if change.by else ""
-        said = " ".join(filter(None, [PLACE_WORDS[change.became], how, by]))
-        return f"{said}, {words.day(change.at)}" + (f": {change.reason}" if change.reason else "")
+        return f"{said(change)}, {words.day(change.at)}" + (f": {change.reason}" if change.reason else "")
+
+
+def said(change: standing.Change) -> str:
+    """A change of a place in words: "Included in bulk by Priya Raman"."""
+    how = HOW.get(change.how, f"({change.how})")
+    by = f"by {change.by}" if change.by else ""
+    return " ".join(filter(None, [PLACE_WORDS[change.became], how, by]))
 
 
 @blueprint.post("/customers/<int:customer_id>/lists/<int:list_id>")
@@ -82,10 +86,10 @@ def one(customer_id: int, list_id: int) -> AnyResponse:
         db.session.rollback()
         refusal = str(fault)
     place = customers.places_of([customer_id], [list_id])[customer_id, list_id]
-    said = refusal or _said(customer, of, place)
+    done = refusal or _said(customer, of, place)
     if asking.wants_fragment():
-        return _answer(customer, of, said, refused=place is not wanted)
-    flash(said, "good" if place is wanted else "bad")
+        return _answer(customer, of, done, refused=place is not wanted)
+    flash(done, "good" if place is wanted else "bad")
     return asking.go(url_for("customer.show", customer_id=customer_id))
 
 
@@ -138,7 +142,7 @@ def _said(customer: Customer, of: MailingList, place: Place) -> str:
     return f"{customer.name or customer.email} {word} {of.name}."
 
 
-def _answer(customer: Customer, of: MailingList, said: str, *, refused: bool) -> Response:
+def _answer(customer: Customer, of: MailingList, done: str, *, refused: bool) -> Response:
     """The line that says what was done and offers to undo it, and the switch as it is now."""
     found = next(row for row in standings(customer.id) if row.list.id == of.id) if "row" in request.form else None
     place = found.place if found else customers.places_of([customer.id], [of.id])[customer.id, of.id]
@@ -148,7 +152,7 @@ def _answer(customer: Customer, of: MailingList, said: str, *, refused: bool) ->
         list=of,
         place=place,
         standing=found,
-        said=said,
+        said=done,
         refused=refused,
         anew=refused or "anew" in request.form,
     )

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from mailout.book import customers, places, suppression
 from mailout.core.delivery import State
-from mailout.journal import COMMAND
+from mailout.journal import COMMAND, Actor, note
 from mailout.models import Customer, Letter, MailingList, Mailout, Place, PlaceChange, Recipient, Suppressed, User, db
 from tests.makers import Make
 
@@ -292,3 +292,43 @@ def test_a_customer_who_is_not_there_is_404(looker: FlaskClient, path: str) -> N
 
 def test_nonsense_in_the_address_asks_nothing(looker: FlaskClient, ben: Customer) -> None:
     assert looker.get(f"/customers/{ben.id}?ask=nonsense&list=x&all").status_code == 200
+
+
+def test_the_page_tells_all_that_was_done_to_them_and_why(
+    administrator: FlaskClient, make: Make, newsletter: MailingList, ben: Customer
+) -> None:
+    page = f"/customers/{ben.id}"
+    administrator.post(f"{page}/lists/{newsletter.id}", data={})
+    places.unsubscribe(ben.id, newsletter.id, how="one-click", now=make._now)
+    administrator.post(f"{page}/lists/{newsletter.id}/back", data={"reason": "Rang on <Monday>"})
+    administrator.post(f"{page}/edit", data={"email": ben.email, "first_name": "Benno", "last_name": "Fitzgerald"})
+    administrator.post(f"{page}/suppress", data={"reason": "Moved away"})
+    administrator.post(f"{page}/unsuppress", data={"reason": "Came back"})
+    note(Actor(None, "somebody"), "customer.suppress", f"customer {ben.id}0", "by-hand: another", make._now)
+    db.session.commit()
+
+    shown = administrator.get(f"{page}?all=yes").text.split('id="history"')[1].split("</section>")[0]
+
+    for words in (
+        "Newsletter: excluded by Jo",
+        "Newsletter: unsubscribed with one click in their mail program",
+        "Newsletter: included again by Jo",
+        "Rang on &lt;Monday&gt;",
+        "Edited by Jo",
+        "first name",
+        "All mail stopped by Jo",
+        "Moved away",
+        "Mail allowed again by Jo",
+        "Came back",
+    ):
+        assert words in shown
+    assert "another" not in shown
+    assert "by-hand" not in shown
+    assert "Show what was before" in administrator.get(page).text
+
+
+def test_a_reason_that_is_too_short_is_kept_in_its_field(administrator: FlaskClient, ben: Customer) -> None:
+    answer = administrator.post(f"/customers/{ben.id}/suppress", data={"reason": "no"})
+
+    assert answer.status_code == 422
+    assert 'value="no"' in answer.text
