@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from importlib import import_module
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from ..core.fault import Fault
 
@@ -66,8 +66,11 @@ def _plain(password: str) -> str:
 
 @cache
 def _common() -> frozenset[str]:
-    """The passwords that are tried first, in small letters."""
-    return frozenset(FREQUENCY_LISTS["passwords"])
+    """The passwords that are tried first, in small letters.
+
+    The lists take 13 MB: they are loaded where somebody chooses a password, and not in the worker.
+    """
+    return frozenset(import_module("zxcvbn.frequency_lists").FREQUENCY_LISTS["passwords"])
 
 
 @cache

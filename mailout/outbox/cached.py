@@ -17,17 +17,17 @@ import mmap
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from ..core.copying import compose
 from ..core.copying.compose import Personal, Prepared
 from ..core.copying.splice import Kind
 from ..core.reading.mailbox import Mailbox, mailbox_field
-from ..wires.smtp_line import FilePart
+from ..wires.smtp_line import FilePart, Piece
 
 MAGIC = b"Mailout prepared letter 1\n"
 BLOCK = 1 << 20
@@ -121,6 +121,22 @@ def stuffed(octets: bytes, ended: bool) -> bytes:
     if b"." not in octets:
         return octets
     return (b"." if ended and octets.startswith(b".") else b"") + octets.replace(b"\n.", b"\n..")
+
+
+def spooled(octets: Iterable[bytes]) -> tuple[Piece, bool]:
+    """A letter of our own, stuffed: in memory where it is small, else in a file; and whether all of it is ASCII."""
+    file = tempfile.SpooledTemporaryFile(max_size=LARGE)  # noqa: SIM115 -- it lives as long as its FilePart
+    ended, plain = True, True
+    for piece in octets:
+        file.write(stuffed(piece, ended))
+        ended, plain = piece.endswith(b"\n"), plain and piece.isascii()
+    file.write(b"" if ended else b"\r\n")
+    size = file.tell()
+    if size > LARGE:
+        file.flush()
+        return FilePart(cast(BinaryIO, file), 0, size), plain
+    file.seek(0)
+    return file.read(), plain
 
 
 def _about(prepared: Prepared, segments: list[Any]) -> dict[str, Any]:

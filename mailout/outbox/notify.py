@@ -10,7 +10,7 @@ Every notice has a name that says for what occasion it is.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -59,7 +59,7 @@ def _complete(row: Mailout, about: Occasion, follow_up: bool) -> Written:
         follow_up=follow_up,
     )
     written = completion.complete(about, outcome)
-    file = Attachment("recipients.csv", "text/csv; charset=utf-8", recipients_csv(row.id).encode())
+    file = Attachment("recipients.csv", "text/csv; charset=utf-8", recipients_csv(row.id))
     return Written(written.subject, written.text, written.answers, written.references, (file,))
 
 
@@ -100,10 +100,11 @@ def _why(line: progress.Line) -> str:
     return f"{line.reason} {line.reply}".strip()
 
 
-def recipients_csv(mailout_id: int) -> str:
-    """Every recipient of the mail-out as a CSV file that is safe to open in a spreadsheet."""
-    lines = (sheet.row(getattr(line, column) for column in CSV_HEAD) for line in progress.lines(mailout_id))
-    return sheet.BOM + sheet.row(CSV_HEAD) + "".join(lines)
+def recipients_csv(mailout_id: int) -> Iterator[bytes]:
+    """Every recipient of the mail-out as a CSV file that is safe to open in a spreadsheet, line by line."""
+    yield (sheet.BOM + sheet.row(CSV_HEAD)).encode()
+    for line in progress.lines(mailout_id):
+        yield sheet.row(getattr(line, column) for column in CSV_HEAD).encode()
 
 
 def waiting(row: Mailout, problem: Problem, recipients: int, now: datetime, detail: str = "") -> None:

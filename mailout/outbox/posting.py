@@ -14,6 +14,7 @@ from ..core.telling import notices
 from ..core.telling.notices import Occasion, Written
 from ..current import secret, settings
 from ..models import Mailout, Notice
+from ..models.blob import fill
 from . import queue
 
 Address = tuple[str, str]
@@ -31,7 +32,7 @@ def put(
 ) -> bool:
     """Queue a notice to one address, unless one of this name was queued before; returns whether it is queued now."""
     own = settings().own
-    raw = notices.message(
+    octets = notices.message(
         written,
         sender=(settings().organisation_name, own.sender),
         to=to,
@@ -45,10 +46,13 @@ def put(
         mailout_id=mailout_id,
         letter_id=letter_id,
         subject=written.subject,
-        raw=raw,
+        raw=b"",
         created_at=now,
     )
-    return queue.put_notice(notice, [(to[1], to[0])])
+    new = queue.put_notice(notice, [(to[1], to[0])])
+    if new:
+        fill(Notice.raw, Notice.id, notice.id, octets)
+    return new
 
 
 def occasion(row: Mailout) -> Occasion:

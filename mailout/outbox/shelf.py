@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from flask import current_app
-from sqlalchemy import select
 
 from ..core import own
 from ..core.copying import compose
@@ -34,7 +33,7 @@ from ..models.blob import pieces
 from ..wires.smtp import Copy
 from ..wires.smtp_line import Piece
 from ..wires.smtp_open import Abilities
-from .cached import ADDRESS, MESSAGE_ID, TO, URL, Cached, Unreadable, read, stuffed, write
+from .cached import ADDRESS, MESSAGE_ID, TO, URL, Cached, Unreadable, read, spooled, stuffed, write
 from .ledger import Claimed
 from .pressing import Broken, press
 
@@ -148,16 +147,15 @@ class Shelf:
     def _notice(self, claimed: Claimed) -> Copy:
         """A letter of our own, as it stands in its row; with the null return path where the relay takes it."""
         with self._app.app_context():
-            raw = db.session.scalar(select(Notice.raw).where(Notice.id == claimed.notice_id))
-        assert raw is not None, "a recipient has its notice"
-        octets, address = stuffed(raw, ended=True), written_address(claimed.address)
+            octets, plain = spooled(pieces(Notice.raw, Notice.id, claimed.notice_id or 0))
+        address = written_address(claimed.address)
         token = "" if self._null_sender else own.bounce_token(self._secret, claimed.id)
         return Copy(
             return_path="" if self._null_sender else self._own.return_path(token),
             address=address.decode(),
-            pieces=[octets] if octets.endswith(b"\r\n") else [octets, b"\r\n"],
-            size=len(octets) + 2,
-            eight_bit=not raw.isascii(),
+            pieces=[octets],
+            size=len(octets),
+            eight_bit=not plain,
             smtputf8=not address.isascii(),
             notice=True,
         )

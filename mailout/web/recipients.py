@@ -138,6 +138,6 @@ def csv(mailout_id: int) -> Response:
     row = asking.my_mailout(mailout_id)
     note(asking.actor(), "mailout.export", f"mail-out {row.id}", "recipients.csv", asking.now())
     db.session.commit()
-    answer = Response(notify.recipients_csv(mailout_id), content_type="text/csv; charset=utf-8")
+    answer = Response(b"".join(notify.recipients_csv(mailout_id)), content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="mail-out-{mailout_id}-recipients.csv"'
     return answer

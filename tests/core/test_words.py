@@ -123,7 +123,7 @@ def test_every_problem_has_its_words() -> None:
 
 
 def read(written: Written) -> email.message.EmailMessage:
-    raw = notices.message(
+    pieces = notices.message(
         written,
         sender=("Happy Paws", "mailout@m.test"),
         to=("Jané, \r\nDoe", "jane@m.test"),
@@ -131,6 +131,7 @@ def read(written: Written) -> email.message.EmailMessage:
         date=NOW,
         own_mail="mark",
     )
+    raw = b"".join(pieces)
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     mail = email.message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(mail, email.message.EmailMessage)

@@ -19,8 +19,8 @@ from mailout.core.copying import compose
 from mailout.core.reading.letter import read as read_letter
 from mailout.core.reading.mailbox import Mailbox
 from mailout.current import secret, settings
-from mailout.models import LetterBytes, Mailout, db
-from mailout.outbox import cached, shelf
+from mailout.models import LetterBytes, Mailout, Notice, blob, db
+from mailout.outbox import cached, queue, shelf
 from mailout.outbox.ledger import Claimed
 from mailout.outbox.shelf import Shelf, Unfit
 from mailout.wires.smtp import Copy
@@ -213,3 +213,23 @@ def test_files_of_mailouts_that_are_over_are_cleared_away(making: Make, now: dat
 def _eight_bit() -> bytes:
     eight = letter().replace(b"utf-8\r\n", b"utf-8\r\nContent-Transfer-Encoding: 8bit\r\n", 1)
     return eight + "Grüße\r\n".encode()
+
+
+@pytest.mark.parametrize("lines", [3, 60_000], ids=["small", "large"])
+@pytest.mark.parametrize("end", [b"\r\n", b""], ids=["ended", "open"])
+def test_a_notice_goes_out_as_it_was_written_a_large_one_from_a_file(
+    making: Make, lines: int, end: bytes, now: datetime
+) -> None:
+    written = b"Subject: x\r\n\r\n" + b".a line that begins with a dot\r\n" * lines + b".the end" + end
+    notice = Notice(name="n", kind="error", subject="x", raw=b"", created_at=now)
+    assert queue.put_notice(notice, [("ada@mail.test", "Ada")])
+    blob.fill(Notice.raw, Notice.id, notice.id, (written[at : at + 31] for at in range(0, len(written), 31)))
+    db.session.commit()
+    assert notice.raw == written
+
+    copy = Shelf().copy_for(Claimed(1, None, notice.id, None, "ada@mail.test", "Ada", 0))
+
+    assert octets(copy) == written + (b"" if end else b"\r\n")
+    assert copy.size == sum(map(len, copy.pieces)) == len(octets(copy)) + lines + 1
+    assert isinstance(copy.pieces[0], FilePart) == (lines > 3)
+    assert not copy.eight_bit

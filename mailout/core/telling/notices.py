@@ -11,7 +11,7 @@ A notice says what happened, what it means and what to do next, in that order. I
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -32,11 +32,11 @@ _CHUNK = 57  # octets in a line of base64 (RFC 2045 6.8)
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a notice."""
+    """A file that goes with a notice; its content comes in pieces, for it can be large, and is read once."""
 
     name: str
     kind: str
-    content: bytes
+    content: Iterable[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ def line(text: str, most: int = 300) -> str:
 
 def message(
     written: Written, *, sender: tuple[str, str], to: tuple[str, str], message_id: str, date: datetime, own_mail: str
-) -> bytes:
-    """The bytes of a notice: from and to are (name, address) pairs; `own_mail` marks it as ours for our own intake."""
+) -> Iterator[bytes]:
+    """A notice in pieces: from and to are (name, address) pairs; `own_mail` marks it as ours for our own intake."""
     mail = EmailMessage(policy=SMTP.clone(max_line_length=78))
     mail["From"] = _mailbox(*sender)
     mail["To"] = _mailbox(*to)
@@ -97,25 +97,37 @@ def message(
     mail["X-Auto-Response-Suppress"] = "All"
     mail["X-Mailout-Notice"] = own_mail
     mail.set_content(written.text, charset="utf-8", cte="quoted-printable")
-    return _with_files(mail, written.attachments) if written.attachments else mail.as_bytes()
+    if written.attachments:
+        mail.make_mixed()
+        mail.set_boundary(BOUNDARY)
+    return _with_files(mail.as_bytes(), written.attachments)
 
 
-def _with_files(mail: EmailMessage, files: Sequence[Attachment]) -> bytes:
-    """The bytes of `mail` with `files` after its text; a large one is not held more often than it must be."""
-    mail.make_mixed()
-    mail.set_boundary(BOUNDARY)
-    end = f"--{BOUNDARY}--".encode()
-    octets = bytearray(mail.as_bytes().rstrip().removesuffix(end))
+def _with_files(whole: bytes, files: Sequence[Attachment]) -> Iterator[bytes]:
+    """The octets of a letter with `files` after its text, and never all of a large one at once."""
+    end = f"--{BOUNDARY}--\r\n".encode() if files else b""
+    yield whole.removesuffix(end)
     for file in files:
         head = EmailMessage(policy=SMTP)
         head["Content-Type"] = file.kind
         head["Content-Disposition"] = "attachment"
         head.set_param("filename", file.name, "Content-Disposition")
         head["Content-Transfer-Encoding"] = "base64"
-        octets += f"--{BOUNDARY}\r\n".encode() + head.as_bytes()
-        for start in range(0, len(file.content), _CHUNK):
-            octets += b2a_base64(file.content[start : start + _CHUNK], newline=False) + b"\r\n"
-    return bytes(octets + end + b"\r\n")
+        yield f"--{BOUNDARY}\r\n".encode() + head.as_bytes()
+        yield from _in_base64(file.content)
+    yield end
+
+
+def _in_base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The octets of all pieces as lines of base64 (RFC 2045 6.8)."""
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        whole = len(rest) - len(rest) % _CHUNK
+        for start in range(0, whole, _CHUNK):
+            yield b2a_base64(rest[start : start + _CHUNK], newline=False) + b"\r\n"
+        rest = rest[whole:]
+    yield b2a_base64(rest, newline=False) + b"\r\n" if rest else b""
 
 
 def _mailbox(name: str, address: str) -> Address | str:
@@ -224,5 +236,5 @@ def passed_on(about: Occasion, author: str, raw: bytes) -> Written:
         f"{line(author)} has answered {about.letter}, which you sent to {line(about.list_name)}.\n\n"
         f"Their letter is attached. Answer them directly: Mailout is not in between.\n\n{about.url}\n"
     )
-    attached = Attachment("answer.eml", "application/octet-stream", raw)
+    attached = Attachment("answer.eml", "application/octet-stream", (raw,))
     return Written(f"Answer to {about.letter}", text, attachments=(attached,))
