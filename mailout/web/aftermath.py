@@ -22,7 +22,7 @@ RETURNS_AFTER = timedelta(days=2)
 def steps(glance: Glance) -> list[Step]:
     """The complete mails, answers, what came back."""
     row = glance.row
-    found = [step for step in map(_notice_step, _notices(row.id)) if step]
+    found = [_notice_step(*notice) for notice in _notices(row.id)]
     found += _from_customers(row)
     found.sort(key=lambda step: step.at or glance.now)
     over = row.finished_at
@@ -35,24 +35,27 @@ def steps(glance: Glance) -> list[Step]:
 
 
 def _notices(mailout_id: int) -> list[tuple[str, str, str, datetime]]:
-    """(kind, address, state, when) of the notices about a mail-out that its page tells of."""
+    """(name, address, state, when) of the notices about a mail-out that its page tells of."""
     query = (
-        select(Notice.kind, Recipient.address, Recipient.state, func.coalesce(Recipient.settled_at, Notice.created_at))
+        select(Notice.name, Recipient.address, Recipient.state, func.coalesce(Recipient.settled_at, Notice.created_at))
         .join(Recipient, Recipient.notice_id == Notice.id)
         .where(Notice.mailout_id == mailout_id, Notice.kind.in_(("complete", "returns")))
         .order_by(Notice.id)
     )
-    return [(kind, address, state, at) for kind, address, state, at in db.session.execute(query)]
+    return [(name, address, state, at) for name, address, state, at in db.session.execute(query)]
 
 
-def _notice_step(notice: tuple[str, str, str, datetime]) -> Step | None:
-    kind, address, state, at = notice
+def _notice_step(name: str, address: str, state: str, at: datetime) -> Step:
+    """A notice by its name, in which `notify` says for what occasion it is: "complete:7:2:follow-up"."""
+    kind, _, occasion = name.partition(":")
     what = COMPLETE_MAIL if kind == "complete" else "What came back"
+    why = ", for the last copies are settled" if ":follow-up" in occasion else ""
+    why = why or (", after another try" if kind == "complete" and occasion.split(":")[1] != "1" else "")
     if state == State.SENT:
-        return Step(f"{what} was sent", f"To {address}.", at)
+        return Step(f"{what} was sent", f"To {address}{why}.", at)
     if state in (State.FAILED, State.BOUNCED):
         return Step(f"{what} could not be sent", f"To {address}: it was refused.", at)
-    return Step(f"{what} is on its way", f"To {address}.", at)
+    return Step(f"{what} is on its way", f"To {address}{why}.", at)
 
 
 def _from_customers(row: Mailout) -> list[Step]:

@@ -32,7 +32,7 @@ from . import asking, preview
 
 blueprint = Blueprint("sandbox_mail", __name__)
 
-MOST_PEOPLE, MOST_TEXT = 60, 100_000
+MOST_PEOPLE, MOST_TEXT, MOST_LINKS = 60, 100_000, 3
 _URL = re.compile(rb"<(https?://[^<>\s]+)>")
 
 
@@ -48,13 +48,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The letter that is looked at: what it shows, and the way out of the list that it offers."""
+    """The letter that is looked at: what it shows, the way out of the list that it offers, and its links to us."""
 
     letter: SandboxLetter
     seen: Preview
     short: bool
     to: str
     leave: str
+    links: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,14 @@ def _open(letter: SandboxLetter) -> Opened:
         short=preview.is_short(seen),
         to=head.readable(to.value) if to else "",
         leave=url if url.startswith(f"{settings().base_url}/") else "",
+        links=_links(seen.text) if not url else (),
     )
+
+
+def _links(text: str) -> tuple[str, ...]:
+    """The links in a letter of ours that lead to a page of ours: in its frame none can be followed."""
+    found = re.findall(re.escape(settings().base_url) + r"/[\w/.?=&%~-]*[\w=-]", text)
+    return tuple(dict.fromkeys(found))[:MOST_LINKS]
 
 
 def _asked_for() -> SandboxLetter:

@@ -93,7 +93,9 @@ def _tab(glance: Glance) -> str:
 
 
 def _said(glance: Glance, word: Word) -> str:
-    """The state, and while it sends how many tenths are through: spoken when it changes."""
+    """The state, and while it sends how many tenths are through; or what came. It is spoken when it changes."""
+    if glance.state is Phase.WAITING and glance.row.problem:
+        return "A letter came, and could not be used."
     goal, tried = progress_of(glance)
     if glance.state is not Phase.SENDING or not goal:
         return f"{word.text}."

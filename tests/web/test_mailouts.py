@@ -426,6 +426,9 @@ def test_the_failed_and_the_uncertain_are_tried_again_from_their_own_rows(
     assert "Send again to the uncertain</button>" in page
     assert retried is Phase.SENDING
     assert db.session.scalar(select(Recipient.state).where(Recipient.mailout_id == row.id, Recipient.state == "queued"))
+    settle(row, ["sent"])
+    closing.close_finished(now())
+    assert client.get(f"/mailouts/{row.id}").text.count("To jo@mail.test, after another try.") == 2
 
 
 def test_every_press_is_in_the_journal(client: FlaskClient, mailing: Mailing) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import smtplib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from mailout import settings as mailout_settings
 from mailout.book import lists, users
 from mailout.intake import submission
 from mailout.models import User, db
-from mailout.sandbox import data, mail, process
+from mailout.sandbox import data, mail, process, servers
 from mailout.settings import Settings
 from mailout.web import create_app
 from tests.makers import Make
@@ -89,6 +90,34 @@ def test_a_letter_written_as_oneself_lies_in_the_inbox(client: FlaskClient) -> N
     assert frame.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert raw.content_type.startswith("text/plain")
     assert b"Subject: Hello" in raw.data
+
+
+def test_the_links_of_a_letter_to_our_pages_can_be_followed_and_no_others(
+    client: FlaskClient, settings: Settings
+) -> None:
+    ours = f"{settings.base_url}/mailouts/7"
+    write(client, text=f"Everything about it:\n{ours}.\n{settings.base_url}.evil.test/x https://elsewhere.test/y")
+
+    page = client.get(f"/sandbox?inbox={ADA}").text
+
+    assert f'<a href="{ours}">Follow its link<' in page
+    assert page.count("Follow its link") == 1
+    assert "evil.test" not in page
+
+
+@pytest.mark.parametrize(
+    ("more", "offered"), [("/u/token", True), (".evil.test/u/token", False), ("@evil.test/u", False)]
+)
+def test_the_way_out_of_a_list_is_offered_when_it_is_ours(
+    client: FlaskClient, settings: Settings, more: str, offered: bool
+) -> None:
+    found = servers(settings)
+    assert found
+    letter = f"From: a@b.test\r\nList-Unsubscribe: <{settings.base_url}{more}>\r\n\r\nHello\r\n"
+    with smtplib.SMTP("127.0.0.1", found[1].port) as smtp:
+        smtp.sendmail("a@b.test", [ADA], letter)
+
+    assert ("Unsubscribe as Ada Marsh" in client.get(f"/sandbox?inbox={ADA}").text) is offered
 
 
 def test_what_is_not_taken_is_said_and_nothing_typed_is_lost(client: FlaskClient) -> None:

@@ -126,6 +126,7 @@ def test_what_was_wrong_with_the_last_letter_is_said_where_the_user_looks(
     assert "Your letter is larger than a mail-out may be." in page
     assert "The key is still good" in page
     assert "mailto:" in page
+    assert 'id="mailout-said">A letter came, and could not be used.<' in page
 
 
 def test_an_expired_and_a_cancelled_one_say_what_to_do_next(client: FlaskClient, mailing: Mailing) -> None:

@@ -49,7 +49,7 @@ ERRORS: dict[Problem, tuple[str, str]] = {
         "Write it anew as a new message (not as a forwarded one). " + _AGAIN,
     ),
     Problem.KEY_IN_TEXT: (
-        "The key or its address stands in the letter itself, so every customer would have seen it.",
+        "The key or its address stands in the letter itself.",
         "Take it out of the text. " + _AGAIN,
     ),
 }
