@@ -23,6 +23,7 @@ from ..models import db
 from ..outbox.steering import NotNow
 from . import asking
 from .asking import Refused
+from .words import either
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +101,9 @@ def _refused(error: Refused) -> Answer:
     """Say which permission it needs and who can give it."""
     givers = [user.name for user in users.administrators()]
     if asking.wants_fragment():
-        words = Words("You may not do this", error.words or f"This needs the permission {error.need}.")
-        return _say(words, 403)
+        who = f" {either(givers)} can give it to you, on the page Users." if givers else ""
+        text = error.words or f"This needs the permission {error.need}.{who}"
+        return _say(Words("You may not do this", text), 403)
     return render_template("errors/refused.html", need=error.need, words=error.words, givers=givers), 403
 
 

@@ -191,6 +191,21 @@ def test_a_refused_page_names_the_permission_and_who_gives_it(
     assert "Jo or Marlene can give it to you, on the page Users" in page.text
 
 
+def test_a_refused_press_says_so_too_and_a_refused_list_is_no_refused_mail_out(
+    make: Make, client_of: Callable[[User | None], FlaskClient]
+) -> None:
+    make.user("jo@mail.test", administrator=True)
+    tom = client_of(make.user("tom@mail.test", sends=False))
+
+    note = tom.post("/customers/bulk", headers={"HX-Request": "true", "HX-Request-Type": "partial"})
+
+    assert note.status_code == 403
+    assert "This needs the permission Send Mailout. Jo can give it to you, on the page Users." in note.text
+    assert "You can't send mail-outs yet" in tom.get("/mailouts/new").text
+    assert "This is not yours to open" in tom.get("/lists/new").text
+    assert "This is not yours to open" in tom.get("/customers/import").text
+
+
 def test_who_is_not_signed_in_comes_back_to_where_they_wanted_to_go(
     app: Flask, make: Make, client_of: Callable[[User | None], FlaskClient]
 ) -> None:
