@@ -20,6 +20,7 @@ from mailout.models import JournalEntry, Letter, LetterBytes, Mailbox, Notice, P
 from mailout.web import ROOT, audit
 from mailout.web.help import PAGES
 from tests.makers import Make
+from tests.web.mailing import Mailing
 
 Clients = Callable[[User | None], FlaskClient]
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -288,6 +289,30 @@ class TestSupport:
 
 class TestHelp:
     """Short pages in the user's words."""
+
+    def test_each_pages_link_to_its_help_leads_to_a_page(self) -> None:
+        """What a template calls its help; of several by state (a dict of Jinja) each."""
+        said = {
+            path: re.findall(r"\{% set help = (.+?) %\}", path.read_text())
+            for path in (ROOT / "templates").rglob("*.html")
+        }
+        named = {name for found in said.values() for one in found for name in re.findall(r'"([\w-]+)"(?!:)', one)}
+
+        assert named
+        assert named <= {page.name for page in PAGES}
+
+    def test_the_page_of_a_mail_out_leads_to_the_help_of_its_state(self, client_of: Clients, make: Make) -> None:
+        jo = make.user("jo@mail.test")
+        mailing = Mailing(jo, make.list("Newsletter", ["a@customers.test"]))
+        client = client_of(jo)
+
+        for row, name in (
+            (mailing.make(), "sending"),
+            (mailing.held(), "error"),
+            (mailing.starting(), "stopping"),
+            (mailing.complete(["sent"]), "did-they-get-it"),
+        ):
+            assert f'href="/help/{name}">Help with this page' in client.get(f"/mailouts/{row.id}").text
 
     @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
     def test_each_page_is_there_and_leads_on(self, client_of: Clients, make: Make, page) -> None:  # type: ignore[no-untyped-def]
