@@ -323,6 +323,27 @@ def test_a_clock_goes_on_while_the_server_has_nothing_new_to_say(
     assert page.locator("#mailout-state").inner_text() == f"Starts in {left} seconds"
 
 
+def test_a_page_that_nobody_looks_at_is_silent_and_asks_at_once_when_somebody_does(
+    open_page: OpenPage, mailing: Mailing, jo: User
+) -> None:
+    page = open_page(jo, f"/mailouts/{mailing.held().id}")
+    asked: list[int] = []
+    page.on("request", lambda request: asked.append(1) if request.url.endswith("/panel") else None)
+
+    def look(hidden: str) -> None:
+        page.evaluate(f"Object.defineProperty(document, 'hidden', {{configurable: true, get: () => {hidden}}})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    look("true")
+    asked.clear()
+    page.wait_for_timeout(4500)
+    unseen = list(asked)
+    with page.expect_request(lambda request: request.url.endswith("/panel"), timeout=1000):
+        look("false")
+
+    assert unseen == []
+
+
 def test_a_press_answers_in_place_and_the_focus_goes_to_what_is_new(
     open_page: OpenPage, mailing: Mailing, jo: User
 ) -> None:
