@@ -47,7 +47,8 @@ class Fact:
 class Story:
     """All that stands around the sheet. `node` is the sign on the thread, `at` its time (None: now).
 
-    `tab` is the page's title, `said` what a screen reader hears when it changes: at steps, not at every copy.
+    `tab` is the page's title, `said` what a screen reader hears when it changes: at steps, not at every copy. `stood`
+    is when it was so, in full, for what is printed.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Story:
     before: tuple[Step, ...]
     after: tuple[Step, ...]
     slip: tuple[Fact, ...]
+    stood: str
 
 
 def tell(glance: Glance, people: int) -> Story:
@@ -74,6 +76,7 @@ def tell(glance: Glance, people: int) -> Story:
         before=tuple(_before(glance)),
         after=tuple(_after(glance, people)),
         slip=tuple(_slip(glance, people)),
+        stood=spoken.dated(glance.now, settings().time_zone),
     )
 
 

@@ -323,6 +323,28 @@ def test_a_clock_goes_on_while_the_server_has_nothing_new_to_say(
     assert page.locator("#mailout-state").inner_text() == f"Starts in {left} seconds"
 
 
+def test_the_outcome_prints_as_a_receipt_black_on_white_whatever_the_theme(
+    open_page: OpenPage, mailing: Mailing, jo: User
+) -> None:
+    jo.theme = "dark"
+    db.session.commit()
+    page = open_page(jo, f"/mailouts/{mailing.complete(['sent', 'failed', 'sent', 'sent', 'sent']).id}", dark=True)
+
+    page.emulate_media(media="print")
+
+    # the drawing's own canvas turns any notation of a colour into red, green, blue
+    darkest = page.evaluate(
+        "() => { const c = new OffscreenCanvas(1, 1).getContext('2d');"
+        " return [...document.querySelectorAll('h1, .figure, .ledger-word')].map(e => {"
+        " c.fillStyle = getComputedStyle(e).color; c.fillRect(0, 0, 1, 1);"
+        " return Math.max(...c.getImageData(0, 0, 1, 1).data.slice(0, 3)) }) }"
+    )
+    assert max(darkest) < 60
+    assert page.get_by_text("As it stood on ").is_visible()
+    assert not page.get_by_role("button", name="Everyone, as CSV").is_visible()
+    assert not page.get_by_role("navigation").first.is_visible()
+
+
 def test_a_page_that_nobody_looks_at_is_silent_and_asks_at_once_when_somebody_does(
     open_page: OpenPage, mailing: Mailing, jo: User
 ) -> None:
