@@ -171,6 +171,7 @@ def set_password(token: str) -> Response | tuple[str, int]:
         db.session.rollback()
         return _chooser(links.find_any(token, now), str(fault)), 422
     db.session.commit()
+    _throttle().right(user.email_same, request.remote_addr or "")
     flash("Your password is set. Sign in with it.", "good")
     return redirect(url_for("auth.login"), 303)
 

@@ -335,6 +335,20 @@ def test_a_link_is_used_by_its_post_alone_and_once(client_of: Clients, make: Mak
     assert sign_in(client_of(None), password=PASSWORD).status_code == 422
 
 
+def test_whoever_set_a_new_password_need_not_wait_for_their_wrong_tries(client_of: Clients, make: Make) -> None:
+    user, client = make.user(), client_of(None)
+    for _ in range(FREE + 1):
+        sign_in(client, password="wrong")
+    assert sign_in(client).status_code == 429
+    link = links.make(links.RESET, user.id, None, datetime.now(UTC))
+    db.session.commit()
+
+    here = {"REMOTE_ADDR": "1.1.1.1"}
+    client.post(f"/reset/{link}", data={"password": "a new horse battery"}, environ_base=here)
+
+    assert sign_in(client, password="a new horse battery").status_code == 303
+
+
 def test_a_link_is_over_after_an_hour_and_by_a_newer_one(client_of: Clients, make: Make) -> None:
     user, client, now = make.user(), client_of(None), datetime.now(UTC)
     late = links.make(links.RESET, user.id, None, now - timedelta(hours=1, seconds=1))
