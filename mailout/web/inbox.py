@@ -12,6 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request, url_for
 from sqlalchemy import Select, func, select
 
+from ..core.copying import preview
 from ..core.reading import encoded, head, mime
 from ..core.telling import refusals
 from ..models import Letter, LetterBytes, Mailout, db
@@ -112,12 +113,14 @@ def _letter(letter_id: int) -> Letter:
 
 
 def _readable(raw: bytes) -> tuple[str, str]:
-    """A letter's header and text for a person, however broken it is."""
+    """A letter's header and text for a person, however broken it is; of HTML alone its words."""
     fields, body = head.cut(head.canonical(raw))
     shown = "\n".join(f"{field.name.title()}: {encoded.readable(field.value)}" for field in fields)
     try:
-        parts = [part for part in mime.leaves(mime.tree(fields, body)) if part.type == "text/plain"]
-        text = "\n\n".join(mime.text(part, body) for part in parts)
+        parts = list(mime.leaves(mime.tree(fields, body)))
+        plain = [mime.text(part, body) for part in parts if part.type == "text/plain"]
+        markup = [part for part in parts if part.type == "text/html"]
+        text = "\n\n".join(plain) or "\n\n".join(preview.words_of(mime.text(part, body)) for part in markup)
     except mime.Unreadable:
         text = body.decode("utf-8", "replace")
     return shown[:TEXT_MOST], text[:TEXT_MOST]

@@ -227,7 +227,8 @@ def _until_relay_is_back(glance: Glance) -> list[Step]:
         )
     span = pace.now_of(glance.row.id).time_for(left)
     text = f"{pace.roughly(span)} once they take letters again." if span else "Once they take letters again."
-    return [*steps, Step(f"The other {spoken.things(left, 'copy goes', 'copies go')} out", text, done=False)]
+    others = "The other " if progress_of(glance)[1] else ""
+    return [*steps, Step(f"{others}{spoken.things(left, 'copy goes', 'copies go')} out", text, done=False)]
 
 
 def _complete_to_come(glance: Glance) -> Step:

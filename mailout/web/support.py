@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from .. import doorbell
 from ..core.phase import Phase, phase
+from ..core.telling import refusals
 from ..core.telling.spoken import dated
 from ..current import settings
 from ..journal import note
@@ -76,15 +77,17 @@ def _line(row: Mailout) -> str:
     seen = progress.of_row(row, asking.now())
     parts = [f"Mail-out {row.id} to {row.list.name}: {words.MAILOUT[seen.state].text.lower()}"]
     if row.subject:
-        parts.append(f"subject {row.subject!r}")
+        parts.append(f"subject “{row.subject}”")
     parts.append(_key(row))
     if seen.counts.total:
         counts = ", ".join(
-            f"{count} {word}" for word, count in seen.counts.as_words().items() if count and word != "total"
+            f"{count} {words.RECIPIENT[word].text.lower()}"
+            for word, count in seen.counts.as_words().items()
+            if count and word != "total"
         )
         parts.append(f"of {seen.counts.total}: {counts}")
     if row.problem:
-        parts.append(f"problem {row.problem}")
+        parts.append(f"its last letter: {refusals.briefly(row.problem)}")
     return "; ".join(parts) + "."
 
 

@@ -179,6 +179,17 @@ class TestInbox:
 
         assert admin.get(f"/inbox/{row.id}").status_code == 200
 
+    def test_of_html_alone_the_words_are_shown(self, admin: FlaskClient) -> None:
+        row = letter("Spring")
+        raw = b"Content-Type: text/html\r\n\r\n<style>p {}</style><p>Dear <b>all</b>,</p><script>alert(1)</script>\r\n"
+        db.session.execute(update(LetterBytes).values(raw=raw))
+        db.session.commit()
+
+        page = admin.get(f"/inbox/{row.id}").text
+
+        assert "<pre>Dear all,</pre>" in page
+        assert "alert(1)" not in page
+
     def test_the_raw_letter_is_a_file_that_no_browser_opens(self, admin: FlaskClient) -> None:
         answer = admin.get(f"/inbox/{letter('<script>').id}/raw")
 
@@ -277,6 +288,19 @@ class TestSupport:
         assert SAFE_MARKUP in shown
         assert "key made" in shown
         assert client.get(f"/support/{row.id}").status_code == 403
+
+    def test_what_goes_along_is_said_in_the_words_of_the_pages(self, client_of: Clients, make: Make) -> None:
+        jo = make.user("jo@mail.test")
+        mailing = Mailing(jo, make.list("Newsletter", ["a@customers.test", "b@customers.test"]))
+        row = mailing.complete(["sent", "failed"], subject="Jo’s news")
+        mailing.arrive(row, subject="Once more")
+        db.session.commit()
+
+        page = client_of(jo).get("/support").text
+
+        assert "subject “Jo’s news”" in page
+        assert "of 2: 1 accepted by your mail provider, 1 failed" in page
+        assert "its last letter: with a key that was used before" in page
 
     def test_an_empty_request_says_what_is_missing(self, client_of: Clients, make: Make) -> None:
         answer = client_of(make.user()).post("/support", data={"subject": " ", "message": ""})
