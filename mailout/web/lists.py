@@ -8,7 +8,7 @@ Fails    422 and the form again, with the words beside its field; LookupError fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from flask import Blueprint, current_app, flash, render_template, request, url_for
@@ -71,6 +71,7 @@ class Form:
     customers_may_see: bool = False
     starts_with: str = "nobody"
     fault: str = ""
+    field: str = "name"
 
 
 @blueprint.get("/lists")
@@ -233,14 +234,19 @@ def _typed() -> Form:
 
 
 def _with(form: Form, fault: Fault | LookupError) -> Form:
-    """The form with what is wrong with it."""
-    values = {name: getattr(form, name) for name in Form.__slots__}
-    return Form(**values | {"fault": str(fault)})
+    """The form with what is wrong with it, and the field that it belongs beside."""
+    words = str(fault)
+    field = "starts_with" if isinstance(fault, LookupError) else "name"
+    return replace(form, fault=words, field="unsubscribe_wording" if words.startswith("The wording") else field)
 
 
 def _starts_with(word: str) -> str | int:
-    """Whom a list starts with: nobody, everyone, or those of the list with this number."""
-    return int(word) if word.isdecimal() else word
+    """Whom a list starts with: nobody, everyone, or those of the list with this number. Raises LookupError."""
+    if word in ("nobody", "everyone"):
+        return word
+    if not (word.isascii() and word.isdecimal() and len(word) <= 18):
+        raise LookupError("There is no such list to start with.")
+    return int(word)
 
 
 def _change(list_id: int, form: Form) -> None:

@@ -18,6 +18,7 @@ from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
 from werkzeug.wrappers import Response
 
 from .. import current
@@ -46,6 +47,13 @@ HSTS = "max-age=31536000"
 #: The endpoints that take a POST from anywhere, without a secret: the mail programs' one-click unsubscribe (RFC 8058).
 ONE_CLICK = frozenset({"public.one_click"})
 
+
+class Number(IntegerConverter):
+    """A number in an address: no longer than the database can hold, so that a longer one is an address without page."""
+
+    regex = r"\d{1,18}"
+
+
 csrf = CSRFProtect()
 limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=False)
 
@@ -53,6 +61,7 @@ limiter = Limiter(get_remote_address, storage_uri="memory://", headers_enabled=F
 def protect(app: Flask, settings: Settings) -> None:
     """Give `app` its cookie, its limits and its headers, as the settings say."""
     host = urlsplit(settings.base_url).hostname or ""
+    app.url_map.converters["int"] = Number
     app.config.update(
         SESSION_COOKIE_NAME="__Host-mailout" if settings.secure else "mailout",
         SESSION_COOKIE_SECURE=settings.secure,

@@ -61,7 +61,16 @@ def test_what_is_said_of_a_new_list_is_kept(sender: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"name": ""}, {"name": "offers"}, {"unsubscribe_wording": "{nobody}"}, {"starts_with": "99"}]
+    "wrong",
+    [
+        {"name": ""},
+        {"name": "offers"},
+        {"name": "x" * 101},
+        {"unsubscribe_wording": "{nobody}"},
+        {"starts_with": "99"},
+        {"starts_with": "9" * 30},
+        {"starts_with": "whom?"},
+    ],
 )
 def test_a_list_that_won_t_do_is_said_and_not_made(sender: FlaskClient, make: Make, wrong: dict[str, str]) -> None:
     make.list("Offers")
@@ -69,7 +78,7 @@ def test_a_list_that_won_t_do_is_said_and_not_made(sender: FlaskClient, make: Ma
     answer = sender.post("/lists/new", data=FORM | {"description": "Kept as typed"} | wrong)
 
     assert answer.status_code == 422
-    assert 'id="field-name-error"' in answer.text
+    assert f'id="field-{next(iter(wrong))}-error"' in answer.text
     assert "Kept as typed" in answer.text
     assert [row.name for row in lists.all()] == ["Offers"]
 

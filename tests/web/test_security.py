@@ -186,6 +186,22 @@ def test_no_safe_method_changes_anything(
     assert db.session.scalar(select(func.count()).select_from(JournalEntry)) == before
 
 
+def test_a_number_that_no_database_holds_is_an_address_without_a_page(
+    app: Flask, make: Make, client_of: Callable[[User | None], FlaskClient]
+) -> None:
+    client = client_of(make.user(administrator=True))
+
+    answers = {
+        (address.rule, method): client.open(path_of(address).replace("999999", "9" * 30), method=method).status_code
+        for address in app.url_map.iter_rules()
+        if "<int:" in address.rule
+        for method in (address.methods or set()) - {"OPTIONS"}
+    }
+
+    assert len(answers) > 30
+    assert set(answers.values()) == {404}
+
+
 def posted(client: FlaskClient, path: str, octets: int) -> int:
     """The status of the answer to a form that says it has so many bytes."""
     kind = "application/x-www-form-urlencoded"
