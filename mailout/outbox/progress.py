@@ -7,7 +7,7 @@ Fails    LookupError for a mail-out that there is not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -63,7 +63,6 @@ class Line(NamedTuple):
     reason: str
     attempts: int
     reply: str
-    message_id: str
     due_at: datetime | None
     settled_at: datetime | None
 
@@ -71,6 +70,11 @@ class Line(NamedTuple):
         """The object that `mailouts recipients --json` prints, one a line."""
         words = ("address", "state", "reason", "attempts", "reply", "message_id")
         return {word: getattr(self, word) for word in words} | {"name": self.name, "next_try_at": iso(self.due_at)}
+
+    @property
+    def message_id(self) -> str:
+        """The Message-ID of their copy."""
+        return message_id(secret(), self.id, settings().own.domain)
 
 
 def iso(at: datetime | None) -> str | None:
@@ -117,37 +121,26 @@ def lines(mailout_id: int, word: str = "") -> Iterator[Line]:
     query = select(*_COLUMNS).where(Recipient.mailout_id == mailout_id).order_by(Recipient.id).limit(PAGE)
     if word:
         query = query.where(Recipient.state.in_(private(word)))
-    make, after = _maker(), 0
+    after = 0
     while rows := db.session.execute(query.where(Recipient.id > after)).all():
-        yield from map(make, rows)
+        yield from map(line, rows)
         after = rows[-1].id
 
 
-def line(row: Recipient) -> Line:
-    """A recipient's row as people see it."""
-    return _maker()(row)
-
-
-def _maker() -> Callable[[Any], Line]:
-    """What makes a line of a row, or of its columns."""
-    key, domain = secret(), settings().own.domain
-
-    def make(row: Any) -> Line:
-        return Line(
-            row.id,
-            row.customer_id,
-            row.address,
-            row.name,
-            public(row.state),
-            row.reason,
-            row.attempts,
-            " ".join([word for word in (str(row.code or ""), row.enhanced, row.reply) if word]),
-            message_id(key, row.id, domain),
-            row.due_at,
-            row.settled_at,
-        )
-
-    return make
+def line(row: Any) -> Line:
+    """A recipient's row, or its columns, as people see it."""
+    return Line(
+        row.id,
+        row.customer_id,
+        row.address,
+        row.name,
+        public(row.state),
+        row.reason,
+        row.attempts,
+        " ".join([word for word in (str(row.code or ""), row.enhanced, row.reply) if word]),
+        row.due_at,
+        row.settled_at,
+    )
 
 
 def latest(most: int, user_id: int | None = None) -> list[Mailout]:

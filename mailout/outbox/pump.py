@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from socket import socket
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +26,7 @@ from ..core.delivery import Outcome, Reply
 from ..current import settings
 from ..models import db
 from ..wires.smtp import Connection
+from ..wires.smtp_line import Wait
 from ..wires.smtp_open import Patience, RelayUnavailable, open_line
 from . import closing, sending, shelf, sole, tending
 from .crew import Crew, Stays
@@ -229,15 +231,19 @@ class Pump:
         """Wait until something may have changed."""
         self._loop.rest(min(TICK_SECONDS, self.feed.wait or TICK_SECONDS))
 
-    def connect(self) -> Connection:
-        """A new connection to the relay; raises RelayUnavailable."""
+    def wait(self, sock: socket, events: int, seconds: float) -> int:
+        """Wait for one of `events` on `sock`; those that came, 0 when none did in time."""
+        return self._loop.wait(sock, events, seconds)
+
+    def connect(self, wait: Wait) -> Connection:
+        """A new connection to the relay, which waits by `wait`; raises RelayUnavailable."""
         server = self._settings.smtp
         assert server is not None, "the worker starts with a relay or not at all"
         opened = self._loop.apart(partial(open_line, server, self._settings.helo_name, self._patience))
         self.shelf.learn(opened.abilities)
         with self._counting:
             self._open_connections += 1
-        return Connection(opened, self._patience, self._loop.wait)
+        return Connection(opened, self._patience, wait)
 
     def hung_up(self) -> None:
         """A connection is closed."""

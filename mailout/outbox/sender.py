@@ -14,12 +14,14 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from socket import socket
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..core.delivery import Outcome, Reply, Scope, Stage, State
 from ..wires.smtp import WHOLE, Connection
+from ..wires.smtp_line import Wait
 from ..wires.smtp_open import RelayUnavailable
 from .feed import Feed, Job
 from .ledger import Ledger, Settled
@@ -37,7 +39,8 @@ class Pump(Protocol):
     def may_go_on(self) -> bool: ...
     def next_job(self) -> Job | None: ...
     def rest(self) -> None: ...
-    def connect(self) -> Connection: ...
+    def connect(self, wait: Wait) -> Connection: ...
+    def wait(self, sock: socket, events: int, seconds: float) -> int: ...
     def hung_up(self) -> None: ...
     def judge(self, job: Job, reply: Reply, tries: int) -> Outcome: ...
     def happened(self, job: Job, outcome: Outcome, *, rotation: bool) -> None: ...
@@ -111,7 +114,7 @@ class Sender:
             return True
         self._hang_up()
         try:
-            self._connection = self._pump.connect()
+            self._connection = self._pump.connect(self._wait)
         except RelayUnavailable as error:
             self._put_back(job)
             self._pump.relay_trouble(error)
@@ -168,7 +171,6 @@ class Sender:
         """Hand over the body that the relay waits for, and with it the envelope of the next where one may go."""
         large = job.copy.size > WHOLE
         if large:
-            self._commit_held()
             broken_off = connection.upload(job.copy)
             if broken_off:
                 self._refused(job, broken_off)
@@ -222,6 +224,11 @@ class Sender:
         self._pump.feed.put_back(job)
 
     # -- what became of them ---------------------------------------------------------------------------------------
+
+    def _wait(self, sock: socket, events: int, seconds: float) -> int:
+        """Wait for the relay, which can take long: no outcome waits in memory meanwhile."""
+        self._commit_held()
+        return self._pump.wait(sock, events, seconds)
 
     def _commit_held(self) -> None:
         """Write down the outcome that is still in memory."""

@@ -44,7 +44,8 @@ class Run:
 class Product:
     """One installation with its worker; a context manager."""
 
-    def __init__(self, folder: Path, port: int, connections: int, durability: str) -> None:
+    def __init__(self, folder: Path, port: int, connections: int, durability: str, **more: str) -> None:
+        """`more`: other settings, by their names."""
         self.environment = environment(
             folder,
             SMTP_PORT=str(port),
@@ -52,6 +53,7 @@ class Product:
             SMTP_MESSAGES_PER_CONNECTION="1000000",
             DURABILITY=durability,
             MAX_MESSAGE_BYTES="100000000",
+            **more,
         )
         settings = mailout_settings.read(self.environment)
         self.app: Flask = create_app(settings)

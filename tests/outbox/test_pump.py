@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -56,6 +57,32 @@ def wait_for(true: Callable[[], bool], seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < until, "it did not come to that"
         time.sleep(0.01)
+
+
+def written_down(settings: Settings) -> Counter[str]:
+    """How many copies are in each state, as somebody outside sees it."""
+    with sqlite3.connect(settings.instance_dir / "mailout.db") as other:
+        return Counter(state for (state,) in other.execute("SELECT state FROM recipient"))
+
+
+@pytest.mark.parametrize("size", [3_000, 300_000], ids=["whole", "uploaded"])
+def test_no_outcome_waits_in_memory_while_the_relay_takes_its_time(
+    new_app: NewApp, relay: Relay, settings: Settings, now: datetime, size: int
+) -> None:
+    app = new_app(relay, smtp_connections=1)
+    mailout(Make(now).user(), Make(now).list(), letter(size), people(3), datetime.now(UTC))
+    seen: list[Counter[str]] = []
+
+    def dawdle(session: Session) -> bool:
+        session.flush()
+        time.sleep(0.3)
+        seen.append(written_down(settings))
+        return False
+
+    relay.rule("MAIL", dawdle, nth=2)
+    run_pump(app)
+
+    assert [found["sent"] for found in seen] == [1]
 
 
 # -- who gets what -----------------------------------------------------------------------------------------------------
