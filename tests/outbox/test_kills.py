@@ -1,4 +1,4 @@
-"""kill -9 of a real worker, and SIGTERM: nobody lost, nobody served twice, at most one in doubt for each connection.
+"""kill -9 of a real worker, SIGTERM, a full disk: nobody lost, nobody served twice, at most one in doubt for each connection.
 
 MAILOUT_KILLS=100 python3 app.py test tests/outbox/test_kills.py        the long version
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -132,5 +133,29 @@ def test_two_workers_on_one_database_serve_everybody_once(
     with second:
         until(lambda: finished(sent), 60)
 
+    assert set(states(sent).values()) == {"sent"}
+    assert not [address for address in people if slow_relay.copies()[address] != 1]
+
+
+def test_a_disk_that_takes_no_more_stops_the_sending_and_is_got_over(
+    installed: Flask, worker: Worker, slow_relay: Relay, now: datetime
+) -> None:
+    people = [f"c{n}@customers.test" for n in range(300)]
+    made = Make(now)
+    sent = mailout(made.user(), made.list(), letter(3000), people, datetime.now(UTC))
+    worker.start()
+    until(lambda: settled(sent) > 20, 60)
+
+    _, most = resource.prlimit(worker.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (0, most))  # from now on no file can be written
+    time.sleep(0.5)
+    went = len(slow_relay.accepted)
+    time.sleep(2)
+    assert worker.alive
+    assert len(slow_relay.accepted) == went < len(people), "what can't be written down is not sent"
+    assert all(copies == 1 for copies in slow_relay.copies().values())
+
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (most, most))
+    until(lambda: finished(sent), 60)
     assert set(states(sent).values()) == {"sent"}
     assert not [address for address in people if slow_relay.copies()[address] != 1]
