@@ -19,7 +19,7 @@ from ..book.history import HistoryLine
 from ..core.fault import Fault
 from ..core.telling import left_out
 from ..models import Customer, Suppressed, db
-from . import asking, switches
+from . import asking, switches, words
 from .permissions import ADMINISTRATOR, SENDS, allows
 
 blueprint = Blueprint("customer", __name__)
@@ -181,18 +181,27 @@ def delete(customer_id: int) -> AnyResponse:
     return asking.go(url_for("customers.index"))
 
 
+#: What is said of a letter that they have no row in, and of one in doubt; the day stands where the braces are.
+SENTENCES = {
+    "uncertain": "The line broke at the last word. Nobody sent it again.",
+    history.JOINED_LATER: "Joined the list {day}.",
+    history.NOT_YET: "Added {day}.",
+    history.NOT_KEPT: "What became of each copy is kept for two years.",
+}
+
+
 def _letter(line: HistoryLine) -> Got:
     """A letter with the reason as a sentence: what a server said stands between quotation marks."""
-    if line.state == "uncertain":
-        return Got(line, "The line broke at the last word. Nobody sent it again.")
-    if line.state == history.JOINED_LATER:
-        return Got(line, "They came into the list afterwards.")
+    day = words.day(line.since) if line.since else ""
+    if line.state in SENTENCES:
+        return Got(line, SENTENCES[line.state].format(day=day))
+    if line.state in ("skipped", history.NOT_IN_IT):
+        said = left_out.in_words(line.why) if line.state == "skipped" else line.why
+        return Got(line, f"{said[:1].upper()}{said[1:]}{', ' if day else ''}{day}.")
     if not line.why:
         return Got(line, "")
-    if line.state in ("skipped", history.NOT_IN_IT):
-        words = left_out.in_words(line.why)
-        return Got(line, f"{words[:1].upper()}{words[1:]}.")
-    return Got(line, ("No bounce since. " if line.state == "sent" else "") + f"“{line.why}”")
+    tries = f"Took {line.tries} tries. " if line.state == "sent" and line.tries > 1 else ""
+    return Got(line, ("No bounce since. " if line.state == "sent" else "") + tries + f"“{line.why}”")
 
 
 def _past(customer_id: int, most: int) -> list[Past]:

@@ -67,12 +67,25 @@ def test_the_history_says_why_there_was_no_copy(make, mailout, now):
         queue.freeze(one.id, one.list_id, now)
     later = {"actor": COMMAND, "now": now + timedelta(days=1)}
     customers.add("new@example.org", "", "", **later)
+    ann = customers.by_email("ann@example.org").id
+    places.set_place(ann, promotions.id, Place.INCLUDED, how="switch", **later)
     db.session.commit()
 
-    assert story(JO) == [("Spring", "not-in-it", "excluded by Boss")]
-    assert story("bob@example.org") == [("Spring", "not-in-it", "unsubscribed")]
-    assert story("ann@example.org") == [("Spring", "queued", "")]
-    assert story("new@example.org") == [("Sale", "joined-later", ""), ("Spring", "joined-later", "")]
+    sale = ("Sale", "not-in-it", "nobody ever chose")
+    assert story(JO) == [sale, ("Spring", "not-in-it", "excluded by Boss")]
+    assert story("bob@example.org") == [sale, ("Spring", "not-in-it", "unsubscribed")]
+    assert story("ann@example.org") == [("Sale", "joined-later", ""), ("Spring", "queued", "")]
+    assert story("new@example.org") == [("Sale", "not-yet", ""), ("Spring", "not-yet", "")]
+
+
+def test_an_outcome_that_is_not_kept_any_more_is_not_called_another(make, mailout, now):
+    newsletter = make.list("Newsletter", [JO])
+    row = mailout(newsletter.id, "Long ago")
+    queue.freeze(row.id, newsletter.id, now)
+    db.session.query(Recipient).delete()
+    db.session.commit()
+
+    assert story(JO) == [("Long ago", "not-kept", "")]
 
 
 def test_the_history_says_who_left_them_out_while_it_was_sent(make, mailout, by, now):

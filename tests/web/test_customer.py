@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -102,11 +103,44 @@ def test_a_letter_that_they_were_not_in_says_why(
     )
     db.session.commit()
     sent_to(make, newsletter, "After they were taken out", hours=2)
+    offers = make.list("Offers")
+    sent_to(make, offers, "Never theirs", hours=3)
+    places.set_place(
+        ben.id, newsletter.id, Place.INCLUDED, how="by a switch", actor=COMMAND, now=make._now + timedelta(days=1)
+    )
+    places.unsubscribe(ben.id, newsletter.id, how="one-click", now=make._now + timedelta(days=2))
+    db.session.commit()
+    sent_to(make, newsletter, "After they left", hours=72)
+
+    page = looker.get(f"/customers/{ben.id}").text
+    page = page[page.index('id="got-it"') :]
+    said = {
+        subject: " ".join(re.sub("<[^>]+>", " ", page.split(subject)[1].split("</li>")[0]).split())
+        for subject in ("Before they came", "After they were taken out", "Never theirs", "After they left")
+    }
+
+    assert re.search("Not a customer yet Added (today|25 November)[.]", said["Before they came"])
+    assert re.search("Not in the list then Excluded, (today|25 November)[.]", said["After they were taken out"])
+    assert "Not in the list then Nobody ever chose." in said["Never theirs"]
+    assert "Not in the list then Unsubscribed, 27 November." in said["After they left"]
+
+
+def test_whoever_joined_later_sees_when(
+    looker: FlaskClient, make: Make, newsletter: MailingList, ben: Customer
+) -> None:
+    offers = make.list("Offers")
+    sent_to(make, offers, "Ten dollars off", hours=1)
+    places.set_place(
+        ben.id, offers.id, Place.INCLUDED, how="by a switch", actor=COMMAND, now=make._now + timedelta(days=2)
+    )
+    row = sent_to(make, newsletter, "Third time lucky", hours=1)
+    copy(row, ben, State.SENT, code=250, reply="Ok", attempts=3)
+    db.session.commit()
 
     page = looker.get(f"/customers/{ben.id}").text
 
-    assert "Joined later" in page
-    assert "Not in the list then" in page
+    assert "Joined the list 27 November." in page
+    assert "No bounce since. Took 3 tries. “250 Ok”" in page
 
 
 def test_only_the_last_letters_are_shown_at_first(
