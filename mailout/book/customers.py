@@ -9,8 +9,9 @@ Commits  leaves that to the caller
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Insert, insert, select, update
 from sqlalchemy import delete as sql_delete
@@ -23,7 +24,7 @@ from ..models import Customer, Forgotten, ListPlace, Place, changed, db
 from ..outbox import queue
 from . import address, arrivals, places
 from .address import same
-from .folding import clean, sought
+from .folding import FIELD_MOST, clean, sought
 from .grid import Page, Search, ids, search
 from .history import HistoryLine
 from .history import letters as history
@@ -91,14 +92,25 @@ def add(email: str, first_name: str, last_name: str, *, actor: Actor, now: datet
     return find(customer_id)
 
 
-def edit(customer_id: int, *, email: str, first_name: str, last_name: str, actor: Actor, now: datetime) -> None:
-    """Change a customer's address and names; copies that are frozen already keep the old ones.
+def edit(
+    customer_id: int,
+    *,
+    email: str,
+    first_name: str,
+    last_name: str,
+    fields: Mapping[str, str] | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Change a customer's address, names, and what stands in the fields that they have; copies frozen already stay.
 
-    Raises LookupError, or Fault when the address is no good or is another customer's.
+    A field that is emptied goes; one that they have not is not added. Raises LookupError, or Fault when the address is
+    no good or is another customer's.
     """
     row = find(customer_id)
     kept, first, last = check_address(email), *_names(first_name, last_name)
-    values = {"email": kept, "email_same": same(kept), "first_name": first, "last_name": last}
+    values: dict[str, Any] = {"email": kept, "email_same": same(kept), "first_name": first, "last_name": last}
+    values["fields"] = _fields(row.fields, fields or {})
     different = [name for name, value in values.items() if getattr(row, name) != value and name != "email_same"]
     if not different:
         return
@@ -148,6 +160,12 @@ def places_of(customer_ids: Collection[int], list_ids: Collection[int]) -> dict[
 
 def _names(first_name: str, last_name: str) -> tuple[str, str]:
     return clean(first_name, "The first name"), clean(last_name, "The last name")
+
+
+def _fields(were: Mapping[str, Any], become: Mapping[str, str]) -> dict[str, Any]:
+    """A customer's own fields, those that are named as they become, without the empty ones."""
+    typed = {name: clean(become[name], name, FIELD_MOST) for name in were if name in become}
+    return {name: value for name, value in {**were, **typed}.items() if value != ""}
 
 
 def _insert(statement: Insert) -> int | None:

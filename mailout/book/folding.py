@@ -11,6 +11,8 @@ import unicodedata
 from ..core.fault import Fault
 
 NAME_MOST = 200
+#: What an own field of a customer holds at most.
+FIELD_MOST = 2_000
 SOUGHT_MOST = 700
 
 

@@ -14,7 +14,7 @@ from ..core.fault import Fault
 from ..core.own import Own
 from ..models import Place
 from . import address
-from .folding import NAME_MOST, clean, sought
+from .folding import FIELD_MOST, NAME_MOST, clean, sought
 from .matching import Mapping as Columns
 from .matching import cut_name, said_yes
 from .reading import Row
@@ -22,7 +22,6 @@ from .reading import Row
 NEW, UPDATED, UNCHANGED, KEPT_OUT = "new", "updated", "unchanged", "kept-out"
 WITHOUT_ADDRESS, DUPLICATE, REFUSED = "without-address", "duplicate", "refused"
 SHOWN_MOST = 300
-FIELD_MOST = 2_000
 FIELD_NAME_MOST = 100
 _STARTS = "=+-@"
 

@@ -8,7 +8,7 @@ Fails    422 and the form again, with the words beside its field; LookupError fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import Blueprint, flash, render_template, request, url_for
@@ -62,6 +62,7 @@ class Form:
     email: str = ""
     first_name: str = ""
     last_name: str = ""
+    own: tuple[tuple[str, str], ...] = ()
     fault: str = ""
 
 
@@ -94,7 +95,7 @@ def add() -> AnyResponse | tuple[str, int]:
 def edit(customer_id: int) -> str:
     """The form with what we know."""
     customer = customers.find(customer_id)
-    form = Form(customer.email, customer.first_name, customer.last_name)
+    form = Form(customer.email, customer.first_name, customer.last_name, tuple(customer.fields.items()))
     return render_template("customers/form.html", customer=customer, form=form)
 
 
@@ -108,6 +109,7 @@ def save(customer_id: int) -> AnyResponse | tuple[str, int]:
             email=form.email,
             first_name=form.first_name,
             last_name=form.last_name,
+            fields=dict(form.own),
             actor=asking.actor(),
             now=asking.now(),
         )
@@ -120,14 +122,15 @@ def save(customer_id: int) -> AnyResponse | tuple[str, int]:
 
 def _typed() -> Form:
     """What the form holds. The address is not mended, only its ends are trimmed: a wrong one is to be seen."""
-    return Form(request.form.get("email", "").strip()[:1000], asking.text("first_name"), asking.text("last_name"))
+    email = request.form.get("email", "").strip()[:1000]
+    own = zip(request.form.getlist("own_name"), request.form.getlist("own"), strict=False)
+    return Form(email, asking.text("first_name"), asking.text("last_name"), tuple(own))
 
 
 def _again(customer: Customer | None, form: Form, fault: Fault) -> tuple[str, int]:
     """The form as it was typed, with what is wrong with it."""
     db.session.rollback()
-    wrong = Form(form.email, form.first_name, form.last_name, str(fault))
-    return render_template("customers/form.html", customer=customer, form=wrong), 422
+    return render_template("customers/form.html", customer=customer, form=replace(form, fault=str(fault))), 422
 
 
 @blueprint.post("/customers/<int:customer_id>/lists/<int:list_id>/back")

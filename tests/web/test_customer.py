@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from mailout.book import customers, places, suppression
 from mailout.core.delivery import State
@@ -366,3 +366,25 @@ def test_a_reason_that_is_too_short_is_kept_in_its_field(administrator: FlaskCli
 
     assert answer.status_code == 422
     assert 'value="no"' in answer.text
+
+
+def test_own_fields_are_edited_and_emptied_and_none_is_added(
+    looker: FlaskClient, newsletter: MailingList, ben: Customer
+) -> None:
+    db.session.execute(
+        update(Customer).where(Customer.id == ben.id).values(fields={"Dog": "Rex", "<b>": "x", "Cat": "y"})
+    )
+    db.session.commit()
+    page = f"/customers/{ben.id}/edit"
+    assert re.search(r'<label for="own-1">Dog</label>\s*<input[^>]*value="Rex"', looker.get(page).text)
+    typed = {"email": ben.email, "first_name": "Ben", "last_name": "Fitzgerald"}
+
+    own = {"own_name": ["Dog", "<b>", "Horse"], "own": [" Rex  the second ", "", "no"]}
+    wrong = looker.post(page, data={**typed, **own, "email": "no address"})
+    right = looker.post(page, data={**typed, **own})
+
+    assert wrong.status_code == 422
+    assert 'value=" Rex  the second "' in wrong.text
+    assert right.status_code == 303
+    db.session.rollback()
+    assert customers.find(ben.id).fields == {"Dog": "Rex the second", "Cat": "y"}
