@@ -23,11 +23,18 @@ from ..core.problem import Problem
 from ..core.reading import letter as reading
 from ..core.returning.triage import Keyed, Verdict, triage
 from ..current import secret, settings
-from ..models import Letter, LetterBytes, changed, db
+from ..models import Letter, LetterBytes, Mailout, changed, db
 from . import returns, submission
-from .submission import Arrived
+from .submission import Arrived, Considered
 
 TRIES = 3
+
+_WORDS = {
+    Answer.ACCEPT: "mail-out",
+    Answer.HOLD: "mail-out",
+    Answer.REFUSE: "refused",
+    Answer.DUPLICATE: "duplicate",
+}
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +123,8 @@ def _raw(letter_id: int) -> bytes:
 def _handle(letter_id: int, now: datetime) -> Done | None:
     """Read the letter, find out what it is, do what that means, and write it down.
 
-    None when another process has done so meanwhile: from the first UPDATE on nobody else can.
+    None when another process has done so meanwhile: from the first UPDATE on nobody else can. What takes long comes
+    before that, for it holds the database's lock.
     """
     row = db.session.get_one(Letter, letter_id, populate_existing=True)
     raw = _raw(letter_id)
@@ -124,13 +132,15 @@ def _handle(letter_id: int, now: datetime) -> Done | None:
     arrived = Arrived(row, read)
     verdict = triage(read, settings().own, secret())
     keys = verdict.keys if isinstance(verdict, Keyed) else ()
+    rows = [found for key in keys if (found := submission.of_key(key)) is not None]
+    considered = submission.consider(rows[0], arrived, now) if rows and len(set(keys)) == 1 else None
     said = {"message_id": read.message_id[:998], "content_digest": read.content_digest}
     said |= {"author": arrived.author[:320], "subject": _blanked(read.subject, keys)}
     if not changed(update(Letter).where(Letter.id == letter_id, Letter.spool == "new").values(said)):
         return None
     db.session.refresh(row)
     if isinstance(verdict, Keyed):
-        done = _keyed(verdict, arrived, now)
+        done = _keyed(verdict, rows, considered, arrived, now)
         _blank(letter_id, raw, verdict.keys)
     else:
         done = _other(verdict, row, now)
@@ -139,25 +149,18 @@ def _handle(letter_id: int, now: datetime) -> Done | None:
     return done
 
 
-def _keyed(verdict: Keyed, arrived: Arrived, now: datetime) -> Done:
-    """A letter to a key address."""
+def _keyed(verdict: Keyed, rows: list[Mailout], considered: Considered | None, arrived: Arrived, now: datetime) -> Done:
+    """A letter to a key address, whose keys were made for these mail-outs."""
     letter_id = arrived.row.id
-    rows = [row for key in verdict.keys if (row := submission.of_key(key)) is not None]
-    if len(set(verdict.keys)) > 1 and rows:
+    if considered is not None:
+        decision = submission.take(considered, arrived, now)
+        return Done(letter_id, _WORDS[decision.answer], decision.problem or "", considered.row.id)
+    if rows:
         submission.refuse_two(rows, arrived, now)
         return Done(letter_id, "refused", Problem.TWO_KEYS, rows[0].id)
-    if not rows:
-        problem = Problem.KEY_UNKNOWN if verdict.keys else Problem.KEY_DAMAGED
-        submission.refuse_unknown(problem, arrived, now)
-        return Done(letter_id, "refused", problem)
-    decision = submission.take(rows[0], arrived, now)
-    words = {
-        Answer.ACCEPT: "mail-out",
-        Answer.HOLD: "mail-out",
-        Answer.REFUSE: "refused",
-        Answer.DUPLICATE: "duplicate",
-    }
-    return Done(letter_id, words[decision.answer], decision.problem or "", rows[0].id)
+    problem = Problem.KEY_UNKNOWN if verdict.keys else Problem.KEY_DAMAGED
+    submission.refuse_unknown(problem, arrived, now)
+    return Done(letter_id, "refused", problem)
 
 
 def _other(verdict: Verdict, row: Letter, now: datetime) -> Done:

@@ -47,6 +47,16 @@ class Arrived:
         return self.read.author.address if self.read.author else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What is to be done with a letter; `prepared` is what its copies are made of, if it gives any."""
+
+    row: Mailout
+    decision: Decision
+    received: datetime
+    prepared: Prepared | None = None
+
+
 def open_mailout(list_id: int, user: User, *, check_first: bool, now: datetime) -> Mailout:
     """Make a mail-out with a fresh key for the list.
 
@@ -92,22 +102,29 @@ def of_key(key: str) -> Mailout | None:
 # -- a letter with one key of ours -------------------------------------------------------------------------------------
 
 
-def take(row: Mailout, arrived: Arrived, now: datetime) -> Decision:
-    """Accept, hold or refuse the letter for this mail-out, or drop it as a second delivery."""
+def consider(row: Mailout, arrived: Arrived, now: datetime) -> Considered:
+    """What is to be done with the letter for this mail-out. Nothing is written: composing a large one takes seconds."""
     received = received_at(arrived.row.received_at, row.created_at, _believed_stamp(arrived.read))
     about = _circumstances(row, arrived, received)
     refused = before_reading(about)
     if refused is not None:
-        return _refuse(row, arrived, refused, now)
+        return Considered(row, refused, received)
     try:
         prepared = compose.prepare(arrived.read, copy_circumstances(row, arrived, received))
     except Refused as error:
-        return _refuse(row, arrived, Decision(Answer.REFUSE, error.problem, error.detail), now)
-    decision = after_reading(about, prepared.holds)
+        return Considered(row, Decision(Answer.REFUSE, error.problem, error.detail), received)
+    return Considered(row, after_reading(about, prepared.holds), received, prepared)
+
+
+def take(considered: Considered, arrived: Arrived, now: datetime) -> Decision:
+    """Accept, hold or refuse the letter as it was considered, or drop it as a second delivery."""
+    decision = considered.decision
+    if considered.prepared is None:
+        return _refuse(considered.row, arrived, decision, now)
     taken = _hold if decision.answer is Answer.HOLD else _accept
-    if taken(row, arrived, prepared, decision, received, now):
+    if taken(considered, considered.prepared, arrived, now):
         return decision
-    return _refuse(row, arrived, Decision(Answer.REFUSE, Problem.KEY_USED), now)
+    return _refuse(considered.row, arrived, Decision(Answer.REFUSE, Problem.KEY_USED), now)
 
 
 def _believed_stamp(letter: Read) -> datetime | None:
@@ -165,12 +182,11 @@ def _is_known(arrived: Arrived) -> bool:
     return bool(arrived.author) and users.user_of_address(arrived.author) is not None
 
 
-def _accept(
-    row: Mailout, arrived: Arrived, prepared: Prepared, decision: Decision, received: datetime, now: datetime
-) -> bool:
+def _accept(considered: Considered, prepared: Prepared, arrived: Arrived, now: datetime) -> bool:
     """Burn the key and freeze the recipients; False when another letter was first."""
+    row = considered.row
     values = {"accepted_at": now, "starts_at": now + settings().start_delay}
-    if not _take_letter(row, arrived, prepared, received, **values):
+    if not _take_letter(row, arrived, prepared, considered.received, **values):
         return False
     queue.freeze(row.id, row.list_id, now)
     shelf.store(row.id, prepared)
@@ -178,12 +194,11 @@ def _accept(
     return True
 
 
-def _hold(
-    row: Mailout, arrived: Arrived, prepared: Prepared, decision: Decision, received: datetime, now: datetime
-) -> bool:
+def _hold(considered: Considered, prepared: Prepared, arrived: Arrived, now: datetime) -> bool:
     """Keep the letter for its user to look at; False when another letter was first."""
+    row, decision = considered.row, considered.decision
     assert decision.problem is not None
-    if not _take_letter(row, arrived, prepared, received, held_at=now, held_for=decision.problem):
+    if not _take_letter(row, arrived, prepared, considered.received, held_at=now, held_for=decision.problem):
         return False
     shelf.store(row.id, prepared)
     problem = None if decision.problem is Problem.CHECK_FIRST else decision.problem

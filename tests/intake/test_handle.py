@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,13 +12,16 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from mailout.book import customers, lists, places, suppression, users
+from mailout.core.copying import compose
 from mailout.core.phase import Phase, phase
 from mailout.core.problem import Problem
+from mailout.core.reading.letter import Letter as Read
 from mailout.intake import handle, late, retention, submission
 from mailout.intake.handle import Done
 from mailout.journal import COMMAND, Actor
 from mailout.models import JournalEntry, Letter, LetterBytes, Mailout, Notice, Place, Recipient, Suppressed, User, db
 from mailout.outbox import progress, steering
+from mailout.settings import Settings
 from tests.makers import Make
 
 JANE = "jane@mail.test"
@@ -422,3 +426,20 @@ def test_a_suppressed_customer_has_a_row_that_says_why(post: Post, mailout: Mail
     assert (counts.queued, counts.skipped) == (4, 1)
     (line,) = progress.lines(mailout.id, "skipped")
     assert line.reason.startswith("suppressed")
+
+
+def test_others_can_write_while_a_letter_is_made_into_its_copies(
+    post: Post, mailout: Mailout, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, busy = compose.prepare, []
+
+    def watched(read: Read, about: compose.Circumstances) -> compose.Prepared:
+        with sqlite3.connect(settings.instance_dir / "mailout.db", timeout=0.1) as other:
+            other.execute("UPDATE list SET description = 'changed meanwhile'")
+        busy.append(about.list_name)
+        return really(read, about)
+
+    monkeypatch.setattr(compose, "prepare", watched)
+
+    assert post.bring(letter(submission.key_address(mailout))).verdict == "mail-out"
+    assert busy == ["Newsletter"]
