@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -37,28 +38,22 @@ CSV_HEAD = ("address", "name", "state", "reason", "reply")
 def complete(row: Mailout, now: datetime, *, follow_up: bool) -> bool:
     """Queue the complete mail of this round, or its follow-up; False when it was queued before."""
     name = f"complete:{row.id}:{row.round}" + (":follow-up" if follow_up else "")
-    about, counts = occasion(row), queue.counts(row.id)
+    about = occasion(row)
+    outcome = Outcome(queue.counts(row.id), cancelled=row.cancelled_at is not None, follow_up=follow_up)
     creator = (row.created_by.name, row.created_by.email)
     author = ("", row.author) if row.author else None
     queued = False
     if author and users.user_of_address(author[1]) is None:
-        bare = completion.complete_without_names(about, counts)
+        bare = completion.complete_without_names(about, outcome)
         queued = put(f"{name}:author", "complete", author, bare, now, mailout_id=row.id)
         author = None
-    return put(name, "complete", author or creator, _complete(row, about, follow_up), now, mailout_id=row.id) or queued
+    return put(name, "complete", author or creator, _complete(row, about, outcome), now, mailout_id=row.id) or queued
 
 
-def _complete(row: Mailout, about: Occasion, follow_up: bool) -> Written:
+def _complete(row: Mailout, about: Occasion, outcome: Outcome) -> Written:
     """The complete mail with names, and with the file that lists all of them."""
-    outcome = Outcome(
-        counts=queue.counts(row.id),
-        rows=_rows(itertools.islice(_worst_first(row.id), NAMED)),
-        changes=row.changes,
-        seal=_seal_words(row),
-        cancelled=row.cancelled_at is not None,
-        follow_up=follow_up,
-    )
-    written = completion.complete(about, outcome)
+    rows = _rows(itertools.islice(_worst_first(row.id), NAMED))
+    written = completion.complete(about, replace(outcome, rows=rows, changes=row.changes, seal=_seal_words(row)))
     file = Attachment("recipients.csv", "text/csv; charset=utf-8", recipients_csv(row.id))
     return Written(written.subject, written.text, written.answers, written.references, (file,))
 

@@ -174,7 +174,9 @@ class Pump:
     def _pause_unfit(self, now: datetime) -> None:
         """Pause the mail-outs whose letter can't go, and unmark whom it was refused to."""
         for mailout_id, words in list(self.feed.unfit.items()):
-            self.ledger.unmark(self._verdicts.take_refused(mailout_id))
+            refused = self._verdicts.take_refused(mailout_id)
+            self.ledger.unmark(refused)
+            sending.leave_out_again(mailout_id, refused, now)
             closing.pause(mailout_id, words, now)
             del self.feed.unfit[mailout_id]
 

@@ -143,8 +143,18 @@ def leave_out_due(mailout_id: int, list_id: int, before: datetime, now: datetime
 
     `leave_out` does not touch a copy on the wire; when the relay puts that one off, it must not be tried again.
     """
-    out = _why_out(list_id)
     mine = (Recipient.mailout_id == mailout_id) & (Recipient.state == State.DEFERRED) & (Recipient.due_at <= before)
+    return _leave_out_gone(mine, list_id, now)
+
+
+def leave_out_again(recipient_ids: Sequence[int], list_id: int, now: datetime) -> int:
+    """Skip those of these queued copies whose customer left while the copy was no waiting one."""
+    return _leave_out_gone(Recipient.id.in_(recipient_ids) & (Recipient.state == State.QUEUED), list_id, now)
+
+
+def _leave_out_gone(mine: ColumnElement[bool], list_id: int, now: datetime) -> int:
+    """Skip the copies of whoever may not be written to now."""
+    out = _why_out(list_id)
     left = update(Recipient).where(mine, Recipient.customer_id.is_not(None), out.is_not(None))
     return changed(left.values(state=State.SKIPPED, reason=out, due_at=None, settled_at=now))
 

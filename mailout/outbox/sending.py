@@ -2,7 +2,7 @@
 
 Owns     the questions that the pump asks between two copies, and `started_at`
 Never    changes a recipient (that is `outbox` and `ledger`), opens a socket, reads the clock
-Commits  `begin`, `leave_out_due` and `pause` at once
+Commits  `begin`, `leave_out_due`, `leave_out_again` and `pause` at once
 """
 
 from __future__ import annotations
@@ -46,6 +46,14 @@ def leave_out_due(mailout_ids: list[int], now: datetime) -> None:
     those = select(Mailout.id, Mailout.list_id).where(Mailout.id.in_(mailout_ids), soon)
     for mailout_id, list_id in db.session.execute(those).all():
         queue.leave_out_due(mailout_id, list_id, now + DUE_NEXT, now)
+        db.session.commit()
+
+
+def leave_out_again(mailout_id: int, recipient_ids: list[int], now: datetime) -> None:
+    """Look again at whom these copies are for, which wait anew."""
+    list_id = db.session.scalar(select(Mailout.list_id).where(Mailout.id == mailout_id))
+    if recipient_ids and list_id is not None:
+        queue.leave_out_again(recipient_ids, list_id, now)
         db.session.commit()
 
 

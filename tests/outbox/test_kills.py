@@ -1,4 +1,4 @@
-"""kill -9 of a real worker, SIGTERM, a full disk: nobody lost, nobody served twice, at most one in doubt for each connection.
+"""kill -9 of a real worker, SIGTERM, a full disk: nobody lost, nobody twice, at most one in doubt a connection.
 
 MAILOUT_KILLS=100 python3 app.py test tests/outbox/test_kills.py        the long version
 """

@@ -51,6 +51,20 @@ def test_nobody_is_left_out_who_still_wants_it(put_off: Mailout, now: datetime) 
     assert {state for state, _ in states(put_off).values()} == {"deferred"}
 
 
+def test_who_left_is_not_among_those_who_wait_anew(put_off: Mailout, now: datetime) -> None:
+    ann = db.session.scalar(select(Recipient).where(Recipient.address == ANN))
+    assert ann is not None
+    places.set_place(ann.customer_id or 0, put_off.list_id, Place.EXCLUDED, how="test", actor=COMMAND, now=now)
+    ids = list(db.session.scalars(select(Recipient.id).where(Recipient.mailout_id == put_off.id)))
+    anew = {"state": "queued", "due_at": None, "reason": "", "settled_at": None}
+    changed(update(Recipient).where(Recipient.id.in_(ids)).values(**anew))  # both were refused, and are unmarked
+    db.session.commit()
+
+    sending.leave_out_again(put_off.id, ids, now)
+
+    assert states(put_off) == {ANN: ("skipped", "excluded"), BOB: ("queued", "")}
+
+
 def test_the_lock_of_the_database_is_let_go_when_nobody_is_left_out(put_off: Mailout, now: datetime) -> None:
     sending.leave_out_due([put_off.id], now)
 
