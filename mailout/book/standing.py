@@ -62,13 +62,13 @@ def latest(customer_id: int) -> dict[int, Change]:
     }
 
 
-def changes(customer_id: int, most: int) -> list[tuple[str, Change]]:
-    """The changes of the customer's places with the names of their lists, the newest first."""
+def changes(customer_id: int, most: int, *, but: str) -> list[tuple[str, Change]]:
+    """The changes of the customer's places with their lists' names, the newest first; without those made by `but`."""
     query = (
         select(PlaceChange, MailingList.name, User.name)
         .join(MailingList, MailingList.id == PlaceChange.list_id)
         .outerjoin(User, User.id == PlaceChange.user_id)
-        .where(PlaceChange.customer_id == customer_id)
+        .where(PlaceChange.customer_id == customer_id, PlaceChange.how != but)
     )
     rows = db.session.execute(query.order_by(PlaceChange.id.desc()).limit(most))
     return [(name, Change(Place(row.became), row.at, by or "", row.how, row.reason)) for row, name, by in rows]

@@ -208,10 +208,10 @@ def _letter(line: HistoryLine) -> Got:
 
 
 def _past(customer_id: int, most: int) -> list[Past]:
-    """What was done to the customer and to their places, the newest first, `most` at most."""
+    """What was done to the customer and to their places, the newest first, `most` at most; a default is no deed."""
     places_then = [
         Past(change.at, f"{name}: {said[:1].lower()}{said[1:]}", change.reason)
-        for name, change in standing.changes(customer_id, most)
+        for name, change in standing.changes(customer_id, most, but=places.DEFAULT)
         for said in [switches.said(change)]
     ]
     deeds = [

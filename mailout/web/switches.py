@@ -69,7 +69,7 @@ class Standing:
 def said(change: standing.Change) -> str:
     """A change of a place in words: "Included in bulk by Priya Raman"."""
     how = HOW.get(change.how, f"({change.how})")
-    by = f"by {change.by}" if change.by else ""
+    by = f"by {change.by}" if change.by and change.how != places.DEFAULT else ""
     return " ".join(filter(None, [PLACE_WORDS[change.became], how, by]))
 
 

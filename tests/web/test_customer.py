@@ -358,6 +358,7 @@ def test_the_page_tells_all_that_was_done_to_them_and_why(
         assert words in shown
     assert "another" not in shown
     assert "by-hand" not in shown
+    assert "default" not in shown
     assert "Show what was before" in administrator.get(page).text
 
 

@@ -123,6 +123,7 @@ def _examples(jo: User, newsletter: MailingList, people: list[int], now: datetim
         "audit.index": ["/audit", "/audit?q=bluegum&what=customers"],
         "public.page": [
             *(f"/u/{own.unsubscribe_token(secret(), newsletter.id, one)}" for one in people),
+            *(f"/u/{own.unsubscribe_token(secret(), newsletter.id + more, people[0])}" for more in range(1, 5)),
             "/u/x",
         ],
     }
