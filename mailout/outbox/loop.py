@@ -40,7 +40,7 @@ class Loop:
         self._watched = select.poll()
         self._waiting: dict[int, tuple[Any, float]] = {}
         self._resting: dict[Any, float] = {}
-        self._ready: deque[tuple[Any, int]] = deque()
+        self._ready: deque[tuple[Any, Any]] = deque()
         self._gathered: list[Any] = []
         self._work: Callable[[], None] = _nothing
         self._fibres: set[Any] = set()
@@ -108,13 +108,18 @@ class Loop:
         return done.result()
 
     def together(self, work: Callable[[], None]) -> None:
-        """Return once `work` has run: once for all fibres that are ready now and ask for it; outside one, at once."""
+        """Return once `work` has run: once for all fibres that are ready now and ask for it; outside one, at once.
+
+        What it raises, it raises for all of them.
+        """
         if getcurrent() not in self._fibres:
             work()
             return
         self._work = work
         self._gathered.append(getcurrent())
-        self._home.switch()
+        error = self._home.switch()
+        if error is not None:
+            raise error
 
     # -- the thread ------------------------------------------------------------------------------------------------
 
@@ -123,8 +128,8 @@ class Loop:
         self._home = getcurrent()
         while self._fibres or not self._over:
             if self._ready:
-                fibre, events = self._ready.popleft()
-                fibre.switch(events)
+                fibre, what_came = self._ready.popleft()
+                fibre.switch(what_came)
             elif self._gathered:
                 self._work_for_all()
             else:
@@ -135,8 +140,12 @@ class Loop:
     def _work_for_all(self) -> None:
         """Do the work for which fibres gathered, and let them go on."""
         gathered, self._gathered = self._gathered, []
-        self._work()
-        self._ready.extend((fibre, 0) for fibre in gathered)
+        failed = None
+        try:
+            self._work()
+        except Exception as error:
+            failed = error
+        self._ready.extend((fibre, failed) for fibre in gathered)
 
     def _listen(self) -> None:
         """Sleep until something comes, or somebody's time is up."""

@@ -125,6 +125,23 @@ def test_what_several_bring_at_once_is_done_once_and_before_anybody_goes_on(loop
     assert all(after)
 
 
+def test_what_can_not_be_done_for_all_is_raised_for_all(loop: Loop) -> None:
+    told: list[str] = []
+
+    def bring() -> None:
+        try:
+            loop.together(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+        except ZeroDivisionError:
+            told.append("raised")
+
+    def begin() -> None:
+        for _ in range(3):
+            loop._begin(bring)
+
+    loop.start(begin)
+    until(lambda: told == ["raised"] * 3)
+
+
 def test_outside_a_fibre_everything_is_done_at_once(loop: Loop) -> None:
     done: list[int] = []
     loop.together(lambda: done.append(1))
