@@ -67,6 +67,7 @@ def answer_for(app: Flask) -> None:
     app.register_error_handler(LookupError, _nothing)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(500, _broken)
+    app.log_exception = _no_second_time  # type: ignore[method-assign]
 
 
 def _say(words: Words, status: int, headers: dict[str, str] | None = None) -> Answer:
@@ -135,10 +136,20 @@ def _when_again(error: HTTPException) -> dict[str, str]:
     return {"Retry-After": str(again)} if again else {}
 
 
+def _no_second_time(exc_info: object) -> None:
+    """Leave it to `_broken` to log what broke: Flask's own line would hold the path as it is, and no id."""
+
+
+def _where() -> str:
+    """The path that was asked for; of one that holds a secret only its form, so that no log has it."""
+    rule = request.url_rule.rule if request.url_rule else ""
+    return rule if "<token>" in rule else request.path
+
+
 def _broken(error: Exception) -> Answer:
     """Log what broke under an id, and give the id to whoever saw it."""
     db.session.rollback()
     name = secrets.token_hex(4)
-    log.error("error id=%s path=%s", name, request.path, exc_info=getattr(error, "original_exception", None) or error)
+    log.error("error id=%s path=%s", name, _where(), exc_info=getattr(error, "original_exception", None) or error)
     words = WORDS[500]
     return _say(Words(words.heading, f"{words.text} If it stays so, tell support this number: {name}."), 500)

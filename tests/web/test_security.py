@@ -316,6 +316,24 @@ def test_a_broken_page_says_so_with_a_number_and_nothing_else(
     assert f"error id={number[1]} path=/audit" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("path", "endpoint", "rule"),
+    [("/reset/a-secret", "auth.reset", "/reset/<token>"), ("/u/a-secret", "public.page", "/u/<token>")],
+)
+def test_a_secret_in_an_address_stands_in_no_log(
+    app: Flask, client: FlaskClient, caplog: pytest.LogCaptureFixture, path: str, endpoint: str, rule: str
+) -> None:
+    def broken(token: str) -> str:
+        raise ValueError("no")
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.view_functions[endpoint] = broken
+
+    assert client.get(path).status_code == 500
+    assert f"path={rule}" in caplog.text
+    assert "a-secret" not in caplog.text
+
+
 def test_templates_have_no_inline_script_style_or_unescaped_text() -> None:
     wrong = []
     for path in TEMPLATES:
