@@ -5,9 +5,11 @@ A new page that takes something in its address fails here until there is an exam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from mailout.web.permissions import POLLS
 from tests.makers import Make
 from tests.web.conftest import axe, sideways
 from tests.web.mailing import Mailing
+from tests.web.test_html import CHECKER, checked
 
 Open = Callable[..., Any]
 
@@ -168,6 +171,20 @@ def test_every_page_is_for_everybody_whatever_is_in_it(
 
     assert found == {}
     assert seen > 50
+
+
+@pytest.mark.skipif(not CHECKER, reason="html-validate is not installed")
+def test_every_page_is_valid_html_whatever_is_in_it(
+    app: Flask, world: World, client_of: Callable[[User | None], FlaskClient], tmp_path: Path
+) -> None:
+    client = client_of(world.jo)
+    for number, path in enumerate(pages(app, world.examples)):
+        text = client.get(path).text
+        assert "<img src=x" not in text, f"{path} takes a name for markup"
+        if text.lstrip().startswith("<!DOCTYPE"):
+            (tmp_path / f"{number} {re.sub('[^a-z0-9]+', '-', path)[:60]}.html").write_text(text)
+
+    assert checked(tmp_path) == ""
 
 
 @pytest.mark.slow
