@@ -165,7 +165,7 @@ def everything(token: str) -> AnyResponse:
             return _leave_all(found, now)
         why = "They stopped everything on their preference page."
         stopped = suppression.suppress(found.customer.id, Suppressed.UNSUBSCRIBED, why, actor=CUSTOMER, now=now)
-        return "All mail-outs" if stopped else ""
+        return "all mail-outs" if stopped else ""
 
     return _pressed(token, press)
 

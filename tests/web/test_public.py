@@ -170,6 +170,10 @@ def test_the_pages_button_leaves_the_list_and_mails_a_note_with_the_way_back(
     to = db.session.scalars(select(Recipient.address).where(Recipient.notice_id.is_not(None))).all()
     assert to == [margaret.email]
     assert f"http://127.0.0.1:5000{link}".encode() in db.session.scalars(select(Notice.raw)).one()
+    assert (
+        b"Happy Paws does not write to this address any more: Newsletter."
+        in db.session.scalars(select(Notice.raw)).one()
+    )
 
 
 def test_pressing_twice_mails_one_note(client: FlaskClient, link: str) -> None:

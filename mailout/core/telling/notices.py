@@ -224,8 +224,8 @@ def support(by: str, subject: str, message: str, state: str, url: str) -> Writte
 def unsubscribed(organisation: str, what: str, url: str) -> Written:
     """What a customer gets after leaving: what was done, and how to undo it."""
     text = (
-        f"{line(what)}\n\nYou will get no more of it from {line(organisation)}.\n\n"
-        f"Was that a mistake? It can be undone here:\n{url}\n"
+        f"{line(organisation)} does not write to this address any more: {line(what)}.\n\n"
+        f"If it wasn't you, or you changed your mind, take it back here:\n{url}\n"
     )
     return Written(f"You have left: {line(organisation)}", text)
 
