@@ -22,7 +22,7 @@ from ..outbox import queue
 from .moving import Move, move, new_mark, tell_mailouts, undo
 from .tally import touch
 
-__all__ = ["bulk", "new_mark", "place_of", "set_place", "start", "take_back", "undo", "unsubscribe"]
+__all__ = ["bulk", "left_from", "new_mark", "place_of", "set_place", "start", "take_back", "undo", "unsubscribe"]
 
 #: How a place came about, where no window names itself.
 DEFAULT, BULK = "list's default", "in bulk"
@@ -33,6 +33,13 @@ def place_of(customer_id: int, list_id: int) -> Place:
     _check(customer_id, list_id)
     row = _row(customer_id, list_id)
     return Place(row.place) if row else Place.EXCLUDED
+
+
+def left_from(customer_id: int, list_id: int) -> Place:
+    """Where a customer who left the list stood before that; excluded where nothing is known of it."""
+    left = (PlaceChange.customer_id == customer_id) & (PlaceChange.list_id == list_id)
+    query = select(PlaceChange.was).where(left, PlaceChange.became == Place.UNSUBSCRIBED.value)
+    return Place(db.session.scalar(query.order_by(PlaceChange.id.desc()).limit(1)) or Place.EXCLUDED)
 
 
 def start(customer_id: int, *, actor: Actor, now: datetime) -> None:

@@ -55,12 +55,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the page shows: whose it is, the list of the letter, the lists that they may switch, whether all is off."""
+    """What the page shows: whose it is, the list of the letter, the lists that they may switch, whether all is off.
+
+    `may_return`: they have left the letter's list, and it is theirs to come back: it was not the organisation that had
+    excluded them before.
+    """
 
     customer: Customer
     list: MailingList
     place: Place
     rows: tuple[Row, ...]
+    may_return: bool
 
     @property
     def stopped(self) -> bool:
@@ -179,7 +184,7 @@ def undo(token: str) -> AnyResponse:
         if found.stopped:
             why = "They took it back on their preference page."
             suppression.unsuppress(found.customer.id, why, actor=CUSTOMER, now=now)
-        elif found.place is Place.UNSUBSCRIBED and not found.silent:
+        elif found.may_return and not found.silent:
             _come_back(found, found.list, now)
         return ""
 
@@ -210,7 +215,13 @@ def _find(list_id: int, customer_id: int) -> Page | None:
     seen = [row for row in lists.all() if row.customers_may_see and row.id != list_id]
     standing = customers.places_of([customer_id], [list_id, *(row.id for row in seen)])
     rows = tuple(Row(row, standing[customer_id, row.id] is Place.INCLUDED) for row in seen)
-    return Page(customer, of_letter, standing[customer_id, list_id], rows)
+    place = standing[customer_id, list_id]
+    return Page(customer, of_letter, place, rows, place is Place.UNSUBSCRIBED and _may_return(customer, of_letter))
+
+
+def _may_return(customer: Customer, of: MailingList) -> bool:
+    """Whether a list that they have left is theirs to come back to."""
+    return of.customers_may_see or places.left_from(customer.id, of.id) is Place.INCLUDED
 
 
 def _pressed(token: str, press: Press) -> AnyResponse:

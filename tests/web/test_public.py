@@ -258,6 +258,24 @@ def test_what_the_business_decided_is_not_theirs_to_take_back(
     assert "We don’t write to this address" in client.get(link).text
 
 
+def test_coming_back_to_a_list_is_no_way_round_being_excluded_from_it(
+    client: FlaskClient, make: Make, link: str, margaret: Customer, newsletter: MailingList
+) -> None:
+    places.set_place(margaret.id, newsletter.id, Place.EXCLUDED, how="by a switch", actor=COMMAND, now=make._now)
+    db.session.commit()
+    client.post(link, data=ONE_CLICK)
+    page = client.get(link).text
+    assert "Get Newsletter again" not in page
+
+    assert press(client, link, "undo").status_code == 303
+    assert place(margaret, newsletter) is Place.UNSUBSCRIBED
+
+    lists.change(newsletter.id, customers_may_see=True, actor=COMMAND, now=make._now)
+    db.session.commit()
+    press(client, link, "undo")
+    assert place(margaret, newsletter) is Place.INCLUDED, "a list that they may see is theirs to switch"
+
+
 def test_a_deleted_customer_is_answered_calmly(client: FlaskClient, make: Make, link: str, margaret: Customer) -> None:
     customers.delete(margaret.id, actor=COMMAND, now=make._now + timedelta(days=1))
     db.session.commit()
