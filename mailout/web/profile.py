@@ -14,6 +14,7 @@ from .. import doorbell
 from ..book import links, passwords, users
 from ..book import sessions as kept_sessions
 from ..core.fault import Fault
+from ..journal import note
 from ..models import Link, UserAddress, db
 from ..outbox import notify
 from . import asking, browsers, sessions
@@ -157,6 +158,7 @@ def remove_address(address_id: int) -> Response:
 def end_session(session_id: int) -> Response:
     """Sign out one of one's own browsers."""
     if kept_sessions.end_one(asking.who().id, session_id, asking.now()):
+        note(asking.actor(), "sign-out", asking.who().email, "another browser", asking.now())
         flash("That browser is signed out.", "good")
     db.session.commit()
     return asking.go(url_for("profile.show"))
@@ -166,6 +168,7 @@ def end_session(session_id: int) -> Response:
 def end_sessions() -> Response:
     """Sign out everywhere but here."""
     kept_sessions.end_all(asking.who().id, now=asking.now(), except_secret=sessions.secret())
+    note(asking.actor(), "sign-out", asking.who().email, "everywhere else", asking.now())
     db.session.commit()
     flash("You are signed out everywhere else.", "good")
     return asking.go(url_for("profile.show"))

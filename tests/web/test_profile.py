@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from mailout.book import users
 from mailout.journal import COMMAND
-from mailout.models import Notice, User, UserAddress, db
+from mailout.models import JournalEntry, Notice, User, UserAddress, db
 from mailout.web.browsers import name as browser_name
 from tests.makers import PASSWORD, Make
 
@@ -149,6 +149,8 @@ def test_sessions_are_listed_and_end_one_by_one_or_all_but_this(client_of: Clien
 
     assert sorted(ended) == [200, 303]
     assert [client.get("/help").status_code for client in (here, there, elsewhere)] == [200, 303, 303]
+    kept = select(JournalEntry.detail).where(JournalEntry.action == "sign-out").order_by(JournalEntry.id)
+    assert db.session.scalars(kept).all() == ["another browser", "everywhere else"]
 
 
 def test_nobody_ends_the_session_of_another(client_of: Clients, make: Make) -> None:
