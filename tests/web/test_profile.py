@@ -103,6 +103,21 @@ def test_an_address_is_mine_once_its_link_was_pressed(client_of: Clients, make: 
     assert again.status_code == 410
 
 
+def test_the_link_that_confirms_an_address_can_be_sent_again(client_of: Clients, make: Make) -> None:
+    client = client_of(make.user())
+    client.post("/profile/addresses", data={"address": "jane@home.test"})
+    first = confirming_link()
+    again = client.get("/profile").text.split("Send the link again")[0].rpartition("<form")[2]
+    assert 'action="/profile/addresses"' in again
+    assert 'name="address" value="jane@home.test"' in again
+
+    client.post("/profile/addresses", data={"address": "jane@home.test"})
+
+    assert client.get(first).status_code == 410
+    assert client.post(confirming_link()).status_code == 303
+    assert "Send the link again" not in client.get("/profile").text
+
+
 def test_the_link_of_one_user_confirms_nothing_for_another(client_of: Clients, make: Make) -> None:
     client_of(make.user()).post("/profile/addresses", data={"address": "jane@home.test"})
 
