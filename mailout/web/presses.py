@@ -109,9 +109,9 @@ def _test_copy(row: Mailout) -> None:
     found = preview.prepared_of(row, row.letter_id) if row.letter_id else None
     if found is None:
         raise Fault("The letter is not kept any more, so no copy can be made of it.")
-    specimen.send(row, found[1], asking.who(), asking.now())
+    first = specimen.send(row, found[1], asking.who(), asking.now())
     db.session.commit()
-    flash(f"A test copy is on its way to {asking.who().email}.", "good")
+    flash(f"A test copy is on its way to {asking.who().email}{'' if first else ' already'}.", "good")
 
 
 def _answer(mailout_id: int, trouble: str, asked: str) -> Response:

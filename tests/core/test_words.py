@@ -164,4 +164,13 @@ def test_the_complete_mail_puts_those_who_did_not_get_it_first() -> None:
 
 
 def test_the_complete_mail_for_a_stranger_names_nobody() -> None:
-    assert "@c.test" not in completion.complete_without_names(ABOUT, Counts(sent=2)).text
+    assert "@c.test" not in completion.complete_without_names(ABOUT, Outcome(Counts(sent=2))).text
+
+
+def test_a_stranger_hears_too_that_it_was_cancelled_or_is_not_over() -> None:
+    cancelled = completion.complete_without_names(ABOUT, Outcome(Counts(sent=2, cancelled=3), cancelled=True)).text
+    waits = completion.complete_without_names(ABOUT, Outcome(Counts(sent=2, deferred=1))).text
+
+    assert "was cancelled while it was being sent" in cancelled
+    assert "you hear again when they are settled" in waits
+    assert "is complete" not in cancelled + waits

@@ -402,6 +402,7 @@ def test_a_test_copy_goes_to_oneself_alone_and_uses_nothing_up(client: FlaskClie
     copies = list(db.session.scalars(select(Notice).where(Notice.kind == "test-copy")))
 
     assert "A test copy is on its way to jo@mail.test." in answers[0].text
+    assert "A test copy is on its way to jo@mail.test already." in answers[1].text
     assert len(copies) == 1
     assert b"The price list is attached." in copies[0].raw
     assert b"To: Jo <jo@mail.test>" in copies[0].raw

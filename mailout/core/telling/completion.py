@@ -40,21 +40,9 @@ HEADS = {
 def complete(about: Occasion, outcome: Outcome) -> Written:
     """The complete mail with its recipients, those it did not simply go to apart, each with the reason."""
     counts = outcome.counts
-    begin = f"{about.letter} to {line(about.list_name)}"
-    if outcome.cancelled:
-        first = f"{begin} was cancelled while it was being sent."
-    elif outcome.follow_up:
-        first = f"{begin}: the last copies that were still being tried are settled."
-    elif counts.unsettled:
-        first = (
-            f"{begin} has gone to everybody once. Some copies are still being tried; "
-            "you hear again when they are settled."
-        )
-    else:
-        first = f"{begin} is complete."
     went = f"{things(counts.sent, 'copy', 'copies')} of {number(counts.total)} accepted by your mail provider."
     parts = [
-        first,
+        _first(about, outcome),
         went,
         _ledger(counts),
         *_groups(outcome.rows, counts),
@@ -64,11 +52,27 @@ def complete(about: Occasion, outcome: Outcome) -> Written:
     return Written("Mail-out complete", "\n\n".join(parts) + "\n", about.answers, about.references)
 
 
-def complete_without_names(about: Occasion, counts: Counts) -> Written:
+def _first(about: Occasion, outcome: Outcome) -> str:
+    """The sentence that says what is over."""
+    begin = f"{about.letter} to {line(about.list_name)}"
+    if outcome.cancelled:
+        return f"{begin} was cancelled while it was being sent."
+    if outcome.follow_up:
+        return f"{begin}: the last copies that were still being tried are settled."
+    if outcome.counts.unsettled:
+        return (
+            f"{begin} has gone to everybody once. Some copies are still being tried; "
+            "you hear again when they are settled."
+        )
+    return f"{begin} is complete."
+
+
+def complete_without_names(about: Occasion, outcome: Outcome) -> Written:
     """The complete mail for an address that is no user's: counts, and a link behind which one signs in."""
+    counts = outcome.counts
     text = "\n\n".join(
         [
-            f"{about.letter} to {line(about.list_name)} is complete.",
+            _first(about, outcome),
             f"{things(counts.sent, 'copy', 'copies')} of {number(counts.total)} accepted by your mail provider.",
             _ledger(counts),
             f"Who they are is shown after signing in:\n{about.url}",
