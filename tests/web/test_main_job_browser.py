@@ -52,7 +52,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "INSTANCE_DIR": str(folder / "instance")}
-    environment |= {"PORT": str(port), "START_DELAY_SECONDS": "2", "POP3_POLL_SECONDS": "0.5", "DURABILITY": "process"}
+    environment |= {"PORT": str(port), "START_DELAY_SECONDS": "4", "POP3_POLL_SECONDS": "0.5", "DURABILITY": "process"}
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "mailout.running"],
