@@ -21,6 +21,9 @@ from typing import BinaryIO
 SLICE = 65_536
 GATHERED = 64
 
+#: So many octets are one record of TLS (RFC 8446 5.1): it is read whole or not at all.
+RECORD = 16_384
+
 #: So much of a file goes into one system call: the other side is heard at least as often.
 FILE_SLICE = 1 << 18
 
@@ -166,23 +169,29 @@ class SecuredLine(Line):
         """Write all of `pieces`. Raises Broken."""
         written = 0
         for block in _blocks(pieces):
+            rest = memoryview(block)
             try:
                 if written and self._answered():
                     raise OSError("answered in mid-message")
-                self._write_block(memoryview(block), seconds)
+                while rest:
+                    rest = rest[self._write_some(rest, seconds) :]
             except OSError as error:
-                raise Broken(written) from error
+                raise Broken(written + len(block) - len(rest)) from error
             written += len(block)
 
-    def _write_block(self, block: memoryview, seconds: float) -> None:
-        """Write one block. TLS wants the same octets again when it could not take them."""
-        while block:
-            try:
-                block = block[self._sock.send(block) :]
-            except ssl.SSLWantWriteError:
-                self._wait_for_room(seconds)
-            except ssl.SSLWantReadError:
-                self._wait_until(select.POLLIN, seconds)
+    def _write_some(self, octets: memoryview, seconds: float) -> int:
+        """Write one record, or wait until it may go; how many octets went.
+
+        TLS wants the same octets again when it could not take them; until then nobody can read them. Of more than one
+        record it would not say how many are out.
+        """
+        try:
+            return self._sock.send(octets[:RECORD])
+        except ssl.SSLWantWriteError:
+            self._wait_for_room(seconds)
+        except ssl.SSLWantReadError:
+            self._wait_until(select.POLLIN, seconds)
+        return 0
 
     def _wait_for_room(self, seconds: float) -> None:
         """Wait until the kernel takes more; raises OSError when it does not in time, or the relay speaks."""
