@@ -118,7 +118,12 @@ class Quick:
 
     def rollback(self) -> None:
         """Undo what was run since the last `commit`."""
-        self._driver.rollback()
+        if self._driver.is_valid:
+            self._driver.rollback()
+
+    def close(self) -> None:
+        """Nothing is run here any more: the connection goes back to its pool, and soon is somebody else's."""
+        self._cursor.close()
 
     def _ours(self, error: Any, text: str) -> BaseException:
         """The driver's error as SQLAlchemy raises it."""

@@ -86,6 +86,7 @@ class Ledger:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with self._lock:
+            self._quick.close()
             self._connection.close()
 
     # -- the two moves of every copy -------------------------------------------------------------------------------

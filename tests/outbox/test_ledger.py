@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 from sqlalchemy import event, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from mailout.core.delivery import Outcome, Reply, Scope, Stage, State
 from mailout.models import Mailout, Recipient, db
@@ -198,6 +200,20 @@ def test_one_entry_that_can_not_be_written_spoils_no_other(ledger: Ledger, sent:
 
     assert row(first.id).state == "sent"
     assert row(second.id).state == "claimed"
+
+
+def test_who_comes_after_the_end_changes_nothing_and_holds_no_lock(app: Flask, sent: int, now: datetime) -> None:
+    with Ledger(db.engine, "me") as book:
+        first, second = book.claim(sent, 2, now)
+        book.to_dot(first.id, now)
+
+    with pytest.raises(SQLAlchemyError):  # its relay hung until now, and nobody waited for it
+        book.to_dot(second.id, now, Settled(first.id, State.DOT_PENDING, Outcome(State.SENT, None, YES)))
+
+    other = sqlite3.connect(db.engine.url.database or "", timeout=0.2)
+    other.execute("UPDATE mailout SET paused_for = 'by another connection'")
+    other.close()
+    assert raw_states(sent)[:2] == ["dot_pending", "claimed"]
 
 
 def test_claims_stay_cheap_however_many_were_sent(app: Flask, ledger: Ledger, sent: int, now: datetime) -> None:
