@@ -167,7 +167,11 @@ class Opened:
 
 def open_line(server: Server, helo_name: str, patience: Patience) -> Opened:
     """Connect to `server`, secure the line as it demands, log in. Raises RelayUnavailable."""
-    client = _Client(server, helo_name, patience.connect)
+    try:
+        client = _Client(server, helo_name, patience.connect)
+    except OSError as error:
+        words = f"The certificates in {server.ca_file} can't be read, so nothing is said to {server.host}."
+        raise RelayUnavailable(words, Reply(0, "", str(error), Stage.CONNECT)) from error
     try:
         client.come_in()
     except (OSError, ValueError, smtplib.SMTPException) as error:

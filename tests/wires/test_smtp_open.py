@@ -103,6 +103,20 @@ def test_a_certificate_of_an_unknown_authority_is_not_trusted(authority: Authori
         assert not [line for _, line in relay.commands if line.startswith("AUTH")]
 
 
+@pytest.mark.parametrize("octets", [b"", b"no certificates"], ids=["gone", "damaged"])
+def test_certificates_that_can_not_be_read_are_the_relays_trouble_and_no_customers(
+    tmp_path: Path, octets: bytes
+) -> None:
+    file = tmp_path / "ca.pem"
+    if octets:
+        file.write_bytes(octets)
+
+    refused = refusal(Server("localhost", 1, "", "", "tls", str(file)))
+
+    assert "ca.pem can't be read" in refused.words
+    assert refused.reply.code == 0
+
+
 def test_a_relay_without_starttls_is_told_nothing() -> None:
     with Relay(login=LOGIN) as relay:
         error = refusal(relay.server(security="starttls"))
