@@ -63,6 +63,7 @@ class Feed:
         self._turns: deque[int | None] = deque()
         self._hands: dict[int | None, deque[Claimed]] = {}
         self._dry: set[int | None] = set()
+        self._owed: set[int] = set()
         self.unfit: dict[int, str] = {}
         self.wait = 0.0
 
@@ -96,17 +97,17 @@ class Feed:
         try:
             return Job(claimed, self._compose(claimed))
         except Unfit as error:
+            self._limiter.give_back()
+            self._queue_again([claimed.id])
             if claimed.mailout_id is not None:
                 self.unfit[claimed.mailout_id] = str(error)
                 self.shut(claimed.mailout_id)
-            self._ledger.hand_back([claimed.id])
         except SQLAlchemyError:
             self.put_back(Job(claimed, NOTHING))
             raise
         except Exception as error:
             log.exception("not composed recipient=%s", claimed.id)
-            self._mark(claimed, error)
-        self._limiter.give_back()
+            self.fail(Job(claimed, NOTHING), error)
         return None
 
     def again(self, job: Job) -> Job | None:
@@ -116,7 +117,11 @@ class Feed:
     def fail(self, job: Job, error: Exception) -> None:
         """Something that we did not foresee happened to this copy, and must not happen to it for ever."""
         self._limiter.give_back()
-        self._mark(job.claimed, error)
+        try:
+            self._mark(job.claimed, error)
+        except SQLAlchemyError:
+            self._owed.add(job.claimed.id)
+            raise
 
     def went(self) -> None:
         """A copy's dot goes now: it counts for the rate limit."""
@@ -134,12 +139,12 @@ class Feed:
             if hand is not None:
                 hand.appendleft(job.claimed)
                 return
-        self._ledger.hand_back([job.claimed.id])
+        self._queue_again([job.claimed.id])
 
     def let_go(self, job: Job) -> None:
         """A copy was not wanted at its dot: skipped or cancelled since; or its mail-out is paused and gives no more."""
         self._limiter.give_back()
-        if self._ledger.hand_back([job.claimed.id]) and job.claimed.mailout_id is not None:
+        if self._queue_again([job.claimed.id]) and job.claimed.mailout_id is not None:
             self.shut(job.claimed.mailout_id)
 
     def open(self, mailout_ids: Iterable[int]) -> None:
@@ -148,7 +153,7 @@ class Feed:
         with self._lock:
             self._dry.clear()
             closed = [owner for owner in self._hands if owner not in wanted]
-            back = [claimed.id for owner in closed for claimed in self._hands.pop(owner)]
+            self._owed.update(claimed.id for owner in closed for claimed in self._hands.pop(owner))
             for owner in wanted - self._hands.keys():
                 self._hands[owner] = deque()
             self._turns = deque(owner for owner in self._turns if owner in wanted)
@@ -156,8 +161,7 @@ class Feed:
             if NOTICES not in self._turns:
                 self._turns.appendleft(NOTICES)
             self._drop_unwanted()
-        if back:
-            self._ledger.hand_back(back)
+        self._queue_again([])
 
     def look_again(self) -> None:
         """Ask the tables anew for those of whom there was nobody: something may be due, or queued, by now."""
@@ -169,7 +173,18 @@ class Feed:
         with self._lock:
             hand = self._hands.pop(mailout_id, None)
         if hand:
-            self._ledger.hand_back([claimed.id for claimed in hand])
+            self._queue_again([claimed.id for claimed in hand])
+
+    def _queue_again(self, recipient_ids: Iterable[int]) -> int:
+        """Queue these again, and those of whom that could not be written down before. How many were still claimed.
+
+        Who is in nobody's hand and stays claimed would never be written to: what fails here is owed until `open`.
+        """
+        self._owed.update(recipient_ids)
+        owed = list(self._owed)
+        queued = self._ledger.hand_back(owed) if owed else 0
+        self._owed.difference_update(owed)
+        return queued
 
     def close(self) -> None:
         """Queue everything again that is still in hand: this process stops."""
@@ -186,7 +201,7 @@ class Feed:
     @property
     def in_hand(self) -> int:
         """How many claimed copies wait here."""
-        return sum(len(hand) for hand in self._hands.values())
+        return sum(len(hand) for hand in list(self._hands.values()))  # another thread may shut one meanwhile
 
     def _next(self) -> Claimed | None:
         """The recipient whose turn it is."""
