@@ -105,7 +105,8 @@ class Verdicts:
             refused = self._refused.setdefault(mailout_id, [])
             refused.append(job.claimed.id)
             too_large = reply.code == 552 or reply.enhanced.endswith(".3.4")
-            if not too_large and len(refused) < LETTERS_FAULT:
+            known = mailout_id in self._letters  # marked before the third was, and noted after
+            if not (known or too_large) and len(refused) < LETTERS_FAULT:
                 return
             self._letters.add(mailout_id)
         self._feed.unfit.setdefault(mailout_id, f"Your mail provider refuses this letter: {reply.code} {reply.text}")
