@@ -83,6 +83,7 @@ class Sender:
             self._hang_up(abruptly=True)
             if job is not None:
                 self._guarded(partial(self._pump.feed.fail, job, error))
+            self._pump.rest()  # what goes wrong each time must not keep the others from their turns
 
     def _strand(self) -> None:
         """Keep the copy whose note failed before its dot was written, until it can be queued again."""
