@@ -8,17 +8,12 @@ Fails    as a search does: Fault for what there is not, LookupError for an unkno
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
 
-from flask import current_app
 from sqlalchemy import func, select
 
 from ..models import ListPlace, Place, db
 from .grid import Search, count, ids
-from .tally import edition
-
-_KEPT = "mailout_foreseen"
-REMEMBERED = 100
+from .tally import remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +36,8 @@ class Foreseen:
 
 def foresee(wanted: Search, list_id: int) -> Foreseen:
     """How those who are looked for stand in the list now; counted anew when the address book is another one."""
-    kept = cast("dict[tuple[Search, int], tuple[str, Foreseen]]", current_app.extensions.setdefault(_KEPT, {}))
-    key, word = (replace(wanted, page=1, sort="name"), list_id), edition()
-    found = kept.get(key)
-    if found is None or found[0] != word or not word:
-        if len(kept) >= REMEMBERED:
-            kept.clear()
-        found = kept[key] = (word, _count(key[0], list_id))
-    return found[1]
+    key = replace(wanted, page=1, sort="name")
+    return remembered(("foresee", key, list_id), lambda: _count(key, list_id))
 
 
 def _count(wanted: Search, list_id: int) -> Foreseen:

@@ -11,7 +11,7 @@ words anywhere in a customer's names and address, capitals and accents aside.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, exists, func, select
@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ..core.fault import Fault
 from ..models import Customer, ListPlace, MailingList, Place, Suppressed, db
 from .folding import fold
-from .tally import Tally, customers_here, tally
+from .tally import Tally, customers_here, remembered, tally
 
 SIZE = 25
 SORTS = ("name", "email", "added")
@@ -29,6 +29,10 @@ STATES = ("", "suppressed", "bounced")
 WORDS_MOST = 8
 #: Up to so many in a list it is quicker to sort them all than to walk through everybody.
 FEW = 2_000
+#: Up to so many that words find are numbered by the walk that finds them; more are counted by a walk of its own.
+FOUND_FEW = 500
+#: So many of those in a list are numbered at once.
+STRETCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,20 @@ class Page:
 def search(wanted: Search, size: int = SIZE) -> Page:
     """The page of customers that are looked for; raises Fault for a place, state or sort that there is not."""
     _order(wanted.sort)
-    total = count(wanted)
+    few = remembered(("few", replace(wanted, page=1)), lambda: _few(wanted)) if fold(wanted.q) else None
+    total = count(wanted) if few is None else len(few)
     pages = max(1, -(-total // size))
     page = min(max(1, wanted.page), pages)
-    rows = _rows(_page_ids(wanted, (page - 1) * size, size, total)) if total else []
-    return Page(rows, total, page, pages)
+    offset = (page - 1) * size
+    here = _stretch(wanted, offset, size, total) if few is None else few[offset : offset + size]
+    return Page(_rows(here) if here else [], total, page, pages)
+
+
+def _few(wanted: Search) -> list[int] | None:
+    """The ids of all that a search for words finds, by one walk through everybody; None when they are many."""
+    query = select(Customer.id).where(*_conditions(wanted, walk=True)).order_by(*_in_order(wanted.sort))
+    found = list(db.session.scalars(query.limit(FOUND_FEW + 1)))
+    return found if len(found) <= FOUND_FEW else None
 
 
 def ids(wanted: Search) -> Select[int]:
@@ -72,7 +85,9 @@ def count(wanted: Search) -> int:
     """How many are looked for, from what is counted already where that says it."""
     conditions = _conditions(wanted, walk=bool(fold(wanted.q)))
     if fold(wanted.q) or wanted.state:
-        return db.session.scalar(select(func.count()).select_from(Customer).where(*conditions)) or 0
+        query = select(func.count()).select_from(Customer).where(*conditions)
+        key = replace(wanted, page=1, sort="name")
+        return remembered(("count", key), lambda: db.session.scalar(query) or 0)
     if wanted.list_id is None:
         return customers_here()
     return _of_tally(tally(wanted.list_id), wanted.place)
@@ -84,18 +99,31 @@ def _of_tally(counted: Tally, place: str) -> int:
     return int(getattr(counted, place))
 
 
+def _stretch(wanted: Search, offset: int, size: int, total: int) -> list[int]:
+    """The ids of one page, out of the pages around it: far into a list the way there costs more than they do."""
+    if wanted.list_id is None or STRETCH % size:
+        return _page_ids(wanted, offset, size, total)
+    start, key = offset - offset % STRETCH, replace(wanted, page=1)
+    around = remembered(("ids", key, start), lambda: _page_ids(wanted, start, STRETCH, total))
+    return around[offset - start : offset - start + size]
+
+
 def _page_ids(wanted: Search, offset: int, size: int, total: int) -> list[int]:
     """The ids of one page in their order; walked from whichever end of the sort is nearer."""
-    columns, backwards = _order(wanted.sort)
     size = min(size, total - offset)
     from_end = offset > total // 2
     if from_end:
         offset = total - offset - size
-    descending = backwards != from_end
-    order = [column.desc() if descending else column.asc() for column in columns]
     query = select(Customer.id).where(*_conditions(wanted, walk=total > FEW))
-    found = list(db.session.scalars(query.order_by(*order).limit(size).offset(offset)))
+    query = query.order_by(*_in_order(wanted.sort, turned=from_end))
+    found = list(db.session.scalars(query.limit(size).offset(offset)))
     return found[::-1] if from_end else found
+
+
+def _in_order(sort: str, *, turned: bool = False) -> list[ColumnElement[Any]]:
+    """The columns to sort by, each from the end that the sort, or its opposite, begins at."""
+    columns, backwards = _order(sort)
+    return [column.desc() if backwards != turned else column.asc() for column in columns]
 
 
 def _rows(customer_ids: Sequence[int]) -> list[Customer]:

@@ -13,6 +13,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import contains_eager
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..models import SignIn, User, changed, db
@@ -40,6 +41,7 @@ def find(secret: str, now: datetime) -> SignIn | None:
     alive = (SignIn.digest == _digest(secret)) & SignIn.ended_at.is_(None)
     fresh = (SignIn.seen_at > now - IDLE) & (SignIn.created_at > now - LONGEST)
     query = select(SignIn).join(User, User.id == SignIn.user_id).where(alive, fresh, User.is_active)
+    query = query.options(contains_eager(SignIn.user))
     return db.session.scalar(query, execution_options={"populate_existing": True})
 
 

@@ -10,16 +10,19 @@ Commits  leaves that to the caller
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeVar, cast
 
 from flask import current_app
 from sqlalchemy import Select, func, insert, select, update
 
 from ..models import Customer, Import, ListPlace, MailingList, Place, Setting, Suppressed, changed, db
 
-_KEPT = "mailout_tallies"
+_KEPT, _ANSWERS = "mailout_tallies", "mailout_answers"
+#: So many answers are kept; a page of ids is the largest of them.
+REMEMBERED = 200
+Answer = TypeVar("Answer")
 _BOOK, _SUPPRESSION = "book edition", "suppression edition"
 
 
@@ -107,8 +110,26 @@ def tallies(list_ids: Collection[int] | None = None) -> dict[int, Tally]:
 
 def customers_here() -> int:
     """How many customers there are."""
-    everyone = db.session.scalar(select(func.count()).select_from(Customer)) or 0
-    return everyone - (db.session.scalar(select(func.count()).where(Customer.came_with.in_(_under_way()))) or 0)
+    return remembered("customers", _count_customers)
+
+
+def remembered(question: Hashable, answer: Callable[[], Answer]) -> Answer:
+    """What was answered to the question, asked anew when the address book is another one; ask nothing else this way."""
+    word = edition()
+    kept = cast("dict[Hashable, tuple[str, Answer]]", current_app.extensions.setdefault(_ANSWERS, {}))
+    found = kept.get(question)
+    if found is None or found[0] != word or not word:
+        if len(kept) >= REMEMBERED:
+            kept.clear()
+        found = kept[question] = (word, answer())
+    return found[1]
+
+
+def _count_customers() -> int:
+    """Count them in one look, for an import may be bringing some that are not here yet."""
+    everyone = select(func.count()).select_from(Customer).scalar_subquery()
+    unseen = select(func.count()).where(Customer.came_with.in_(_under_way())).scalar_subquery()
+    return db.session.scalar(select(everyone - unseen)) or 0
 
 
 def _tally(places: _Places | None, suppressed: int, everyone: int) -> Tally:

@@ -9,7 +9,7 @@ Fails    Fault in words for a bulk change of nobody, LookupError for a list that
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, flash, make_response, render_template, request, stream_with_context
@@ -20,7 +20,7 @@ from ..book import customers, exporting, foresee, lists, places, tally
 from ..core.fault import Fault
 from ..core.telling.spoken import things
 from ..journal import note
-from ..models import MailingList, Place, db
+from ..models import Customer, MailingList, Place, db
 from . import asking, finding, switches
 from .finding import Finding
 
@@ -43,6 +43,12 @@ class Grid:
     def columns(self) -> list[tuple[int, Markup]]:
         """The lists' numbers and names, ready to be written some hundreds of times."""
         return [(row.id, escape(row.name)) for row in self.lists]
+
+    def cells(self, customer: Customer, columns: Sequence[tuple[int, Markup]]) -> Markup:
+        """The customer's place in each list, as cells of the table."""
+        number, email = customer.id, escape(customer.email)
+        drawn = [switches.cell(number, email, to, name, self.standing[number, to]) for to, name in columns]
+        return Markup("").join(drawn)
 
     @property
     def first(self) -> int:

@@ -6,17 +6,23 @@ Never    invents a speed: where nothing is known, nothing is said
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
+from typing import cast
 
+from flask import current_app
 from sqlalchemy import func, select
 
 from ..core.delivery import State
 from ..current import settings
 from ..models import Mailout, Recipient, db
 from ..setting_values import Rate
+from .recent import LARGE, SECONDS
+
+_KEPT = "mailout_copies_ahead"
 
 #: How many of the newest copies are looked at, and how old the oldest of them may be beside the newest.
 SAMPLE = 200
@@ -64,7 +70,15 @@ def lately() -> Pace:
 
 
 def ahead() -> int:
-    """How many copies of other mail-outs wait for the same relay now."""
+    """How many copies of other mail-outs wait for the same relay, as counted within the last second."""
+    at, counted = cast("tuple[float, int]", current_app.extensions.get(_KEPT, (0.0, 0)))
+    if counted < LARGE or time.monotonic() - at >= SECONDS:
+        counted = _ahead()
+        current_app.extensions[_KEPT] = (time.monotonic(), counted)
+    return counted
+
+
+def _ahead() -> int:
     others = select(Mailout.id).where(
         Mailout.accepted_at.is_not(None),
         Mailout.finished_at.is_(None),
@@ -123,7 +137,8 @@ def _seen(mailout_id: int) -> float:
     """Copies a second among the newest of this mail-out that the relay accepted."""
     query = (
         select(Recipient.dot_at)
-        .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT)
+        # none of these is due: said, so that the index has them in their order
+        .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT, Recipient.due_at.is_(None))
         .order_by(Recipient.id.desc())
         .limit(SAMPLE)
     )

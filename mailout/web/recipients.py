@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from flask import Blueprint, Response, render_template, request
-from sqlalchemy import ColumnElement, select
+from flask import Blueprint, Response, current_app, render_template, request
+from sqlalchemy import ColumnElement, func, select
 
 from ..core.delivery import PUBLIC, private
 from ..core.telling import left_out
 from ..journal import note
 from ..models import Mailout, Recipient, Reply, db
 from ..outbox import notify, progress
-from . import asking, outcome, words
+from . import asking, outcome, recent, words
 
 blueprint = Blueprint("recipients", __name__)
 
 SIZE, MOST_FOUND = 25, 5000
+_KEPT, KEPT_MOST = "mailout_recipients_in_a_row", 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Found:
 @blueprint.get("/mailouts/<int:mailout_id>/recipients")
 def index(mailout_id: int) -> str:
     """The recipients in a state, or all of them."""
-    seen = progress.overview(mailout_id, asking.now())
+    seen = recent.overview(mailout_id, asking.now())
     found = _search(seen, _state(), asking.query(), asking.page())
     template = "recipients_rows" if asking.wants_fragment() else "recipients"
     return render_template(
@@ -88,10 +90,29 @@ def _search(seen: progress.Overview, state: str, q: str, page: int) -> Found:
     pages = max(1, -(-total // SIZE))
     page = min(page, pages)
     first = (page - 1) * SIZE
-    here = found[first : first + SIZE] if q else ids.limit(SIZE).offset(first)
-    rows = db.session.scalars(select(Recipient).where(Recipient.id.in_(here)).order_by(Recipient.id)).all()
+    start = None if q or state else _first_of_all(seen.row.id, total)
+    if start is not None:
+        shown = [Recipient.id >= start + first, Recipient.id < start + first + SIZE]
+    else:
+        shown = [Recipient.id.in_(found[first : first + SIZE] if q else ids.limit(SIZE).offset(first))]
+    rows = db.session.scalars(select(Recipient).where(*shown).order_by(Recipient.id)).all()
     said = _answers([row.id for row in rows])
     return Found(state, q, [_row(row, said.get(row.id, [])) for row in rows], total, page, pages)
+
+
+def _first_of_all(mailout_id: int, total: int) -> int | None:
+    """The number of the first recipient, when all of them are numbered without a gap; None when they are not.
+
+    They are frozen by one INSERT, and none comes later: as long as they are as many, what was seen once is so.
+    """
+    kept = cast("dict[tuple[int, int], int | None]", current_app.extensions.setdefault(_KEPT, {}))
+    if (mailout_id, total) not in kept:
+        span = select(func.min(Recipient.id), func.max(Recipient.id), func.count())
+        first, last, many = db.session.execute(span.where(Recipient.mailout_id == mailout_id)).one()
+        if len(kept) >= KEPT_MOST:
+            kept.clear()
+        kept[mailout_id, total] = first if many == total and many and last - first + 1 == many else None
+    return kept[mailout_id, total]
 
 
 def _where(row: Mailout, state: str, q: str) -> list[ColumnElement[bool]]:

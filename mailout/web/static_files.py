@@ -46,10 +46,10 @@ def serve(app: Flask, folder: Path) -> None:
 
     app.add_url_rule("/static/<path:filename>", "static", static)
     app.url_defaults(versioned)
-    app.jinja_env.globals["sprite"] = _sprite
+    app.jinja_env.globals["sprite"] = sprite
 
 
-def _sprite() -> str:
+def sprite() -> str:
     """The address of the icons: a page asks for it some dozens of times."""
     if "sprite" not in g:
         g.sprite = url_for("static", filename="icons.svg")

@@ -14,18 +14,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from threading import Lock
 
 from flask import Blueprint, Response, flash, render_template, request, url_for
+from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, lists, places, standing
 from ..core.fault import Fault
 from ..core.telling.spoken import things
 from ..models import Customer, MailingList, Place, db
-from . import asking, finding, words
+from . import asking, finding, static_files, words
 
 blueprint = Blueprint("switches", __name__)
 
+#: Presses write one after the other: SQLite lets one write, and has the others sleep longer and longer.
+_IN_TURN = Lock()
 #: How a change of place was made, as it is kept.
 BY_SWITCH = "by a switch"
 PLACE_WORDS = {Place.INCLUDED: "Included", Place.EXCLUDED: "Excluded", Place.UNSUBSCRIBED: "Unsubscribed"}
@@ -43,6 +47,15 @@ HOW = {
     "mailto": "by a letter",
     "preferences": "on their own page",
 }
+#: A switch: of the customer, of the list, whose it is, whether it is on; and what stands there for those who left.
+SWITCH = (
+    '<input class="switch" type="checkbox" role="switch" form="p" name="in" value="%d.%d" aria-label="%s in %s" '
+    'data-hx-post="/customers/%d/lists/%d"%s>'
+)
+LEFT = (
+    '<a class="left-list" href="/customers/%d#lists"><svg class="icon" aria-hidden="true"><use href="%s#user-x"></use>'
+    '</svg>Unsubscribed<span class="visually-hidden"> from %s: %s</span></a>'
+)
 #: So many refusals are said; the rest would only repeat them.
 SAID_MOST = 5
 #: So many switches are saved at once: more than a page has, unless there are hundreds of lists.
@@ -78,17 +91,19 @@ def one(customer_id: int, list_id: int) -> AnyResponse:
     """Include the customer in the list if the form says so, else exclude them."""
     customer, of = customers.find(customer_id), lists.find(list_id)
     wanted = Place.INCLUDED if f"{customer_id}.{list_id}" in request.form.getlist("in") else Place.EXCLUDED
-    refusal = ""
-    try:
-        places.set_place(customer_id, list_id, wanted, how=BY_SWITCH, actor=asking.actor(), now=asking.now())
-        db.session.commit()
-    except Fault as fault:
-        db.session.rollback()
-        refusal = str(fault)
+    actor, refusal = asking.actor(), ""
+    db.session.expunge(customer)  # what is said of them afterwards needs no second look
+    with _IN_TURN:
+        try:
+            places.set_place(customer_id, list_id, wanted, how=BY_SWITCH, actor=actor, now=asking.now())
+            db.session.commit()
+        except Fault as fault:
+            db.session.rollback()
+            refusal = str(fault)
     place = customers.places_of([customer_id], [list_id])[customer_id, list_id]
     done = refusal or _said(customer, of, place)
     if asking.wants_fragment():
-        return _answer(customer, of, done, refused=place is not wanted)
+        return _answer(customer, of, place, done, refused=place is not wanted)
     flash(done, "good" if place is wanted else "bad")
     return asking.go(url_for("customer.show", customer_id=customer_id))
 
@@ -124,6 +139,16 @@ def standings(customer_id: int) -> list[Standing]:
     return [Standing(row, where[customer_id, row.id], changes.get(row.id)) for row in of_all]
 
 
+def cell(customer_id: int, email: Markup, list_id: int, name: Markup, place: Place) -> Markup:
+    """One customer's place in one list, as a cell of the grid; a page has some hundreds, so no template draws them."""
+    if place is Place.UNSUBSCRIBED:
+        inside = LEFT % (customer_id, static_files.sprite(), name, email)
+    else:
+        on = " checked" if place is Place.INCLUDED else ""
+        inside = SWITCH % (customer_id, list_id, email, name, customer_id, list_id, on)
+    return Markup(f'<td class="mid" data-label="{name}">{inside}</td>')
+
+
 def pairs(of: Iterable[tuple[int, int]]) -> str:
     """Switches as a form's field names them: "12.3 14.3", the customer's number and the list's."""
     return " ".join(f"{customer_id}.{list_id}" for customer_id, list_id in of)
@@ -142,15 +167,15 @@ def _said(customer: Customer, of: MailingList, place: Place) -> str:
     return f"{customer.name or customer.email} {word} {of.name}."
 
 
-def _answer(customer: Customer, of: MailingList, done: str, *, refused: bool) -> Response:
+def _answer(customer: Customer, of: MailingList, place: Place, done: str, *, refused: bool) -> Response:
     """The line that says what was done and offers to undo it, and the switch as it is now."""
     found = next(row for row in standings(customer.id) if row.list.id == of.id) if "row" in request.form else None
-    place = found.place if found else customers.places_of([customer.id], [of.id])[customer.id, of.id]
     html = render_template(
         "customers/_switched.html",
         customer=customer,
         list=of,
-        place=place,
+        cell=cell(customer.id, escape(customer.email), of.id, escape(of.name), place),
+        place=found.place if found else place,
         standing=found,
         said=done,
         refused=refused,
