@@ -138,7 +138,7 @@ def _handle(letter_id: int, now: datetime) -> Done | None:
     said |= {"author": arrived.author[:320], "subject": _blanked(read.subject, keys)}
     if not changed(update(Letter).where(Letter.id == letter_id, Letter.spool == "new").values(said)):
         return None
-    db.session.refresh(row)
+    db.session.expire_all()
     if isinstance(verdict, Keyed):
         done = _keyed(verdict, rows, considered, arrived, now)
         _blank(letter_id, raw, verdict.keys)

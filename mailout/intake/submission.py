@@ -117,14 +117,19 @@ def consider(row: Mailout, arrived: Arrived, now: datetime) -> Considered:
 
 
 def take(considered: Considered, arrived: Arrived, now: datetime) -> Decision:
-    """Accept, hold or refuse the letter as it was considered, or drop it as a second delivery."""
-    decision = considered.decision
-    if considered.prepared is None:
-        return _refuse(considered.row, arrived, decision, now)
+    """Accept, hold or refuse the letter as it was considered, or drop it as a second delivery.
+
+    What can have changed while it was composed is looked at once more: a user who may not send any more, a list that
+    was archived.
+    """
+    row, decision = considered.row, considered.decision
+    refused = before_reading(_circumstances(row, arrived, considered.received))
+    if refused is not None or considered.prepared is None:
+        return _refuse(row, arrived, refused or decision, now)
     taken = _hold if decision.answer is Answer.HOLD else _accept
     if taken(considered, considered.prepared, arrived, now):
         return decision
-    return _refuse(considered.row, arrived, Decision(Answer.REFUSE, Problem.KEY_USED), now)
+    return _refuse(row, arrived, Decision(Answer.REFUSE, Problem.KEY_USED), now)
 
 
 def _believed_stamp(letter: Read) -> datetime | None:

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, Engine, func, null, select, update
+from sqlalchemy.exc import OperationalError
 
 from ..core.delivery import Outcome, Scope, State, check_move
 from ..models import Recipient
@@ -117,10 +118,17 @@ class Ledger:
             self._write_all([self._brought.popleft() for _ in range(len(self._brought))])
 
     def _write_all(self, entries: list[_Entry]) -> None:
-        """Write these entries in one transaction; if that fails, each in its own."""
+        """Write these entries in one transaction; if that fails, each in its own.
+
+        Where it is the database that can't be written, each of them would wait for it anew: it is said to all at once.
+        """
         try:
             self._run(entries)
             self._quick.commit()
+        except OperationalError as error:
+            self._quick.rollback()
+            for entry in entries:
+                entry.error = error
         except Exception:
             self._quick.rollback()
             self._one_by_one(entries)

@@ -443,3 +443,20 @@ def test_others_can_write_while_a_letter_is_made_into_its_copies(
 
     assert post.bring(letter(submission.key_address(mailout))).verdict == "mail-out"
     assert busy == ["Newsletter"]
+
+
+def test_a_user_who_is_deactivated_while_the_letter_is_composed_sends_nothing(
+    post: Post, mailout: Mailout, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = compose.prepare
+
+    def slow(read: Read, about: compose.Circumstances) -> compose.Prepared:
+        with sqlite3.connect(settings.instance_dir / "mailout.db", timeout=0.1) as other:
+            other.execute("UPDATE user SET is_active = 0")
+        return really(read, about)
+
+    monkeypatch.setattr(compose, "prepare", slow)
+
+    assert post.bring(letter(submission.key_address(mailout))).verdict == "refused"
+    assert mailout.accepted_at is None
+    assert mailout.problem == Problem.NOT_PERMITTED

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from flask import Flask
 from sqlalchemy import event, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from mailout.core.delivery import Outcome, Reply, Scope, Stage, State
 from mailout.models import Mailout, Recipient, db
@@ -18,6 +20,8 @@ from mailout.models import Reply as Kept
 from mailout.outbox import queue
 from mailout.outbox.ledger import Ledger, Settled
 from mailout.outbox.ledger_lines import NOTICES
+from mailout.outbox.loop import Loop
+from mailout.settings import Settings
 from tests.makers import Make
 from tests.outbox.makers import letter, mailout
 
@@ -227,3 +231,32 @@ def test_claims_stay_cheap_however_many_were_sent(app: Flask, ledger: Ledger, se
 
     assert "USING COVERING INDEX" in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_a_database_that_is_locked_is_waited_for_once_and_not_by_each(
+    app: Flask, sent: int, now: datetime, settings: Settings
+) -> None:
+    told: list[str] = []
+    with Loop() as loop, Ledger(db.engine, "me", loop.together) as ledger:
+        ledger._connection.exec_driver_sql("PRAGMA busy_timeout = 300")
+        claimed = ledger.claim(sent, 3, now)
+
+        def note(recipient_id: int) -> None:
+            try:
+                ledger.to_dot(recipient_id, now)
+            except OperationalError:
+                told.append("locked")
+
+        with sqlite3.connect(settings.instance_dir / "mailout.db", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            for one in claimed:
+                loop.start(partial(note, one.id))
+            while len(told) < 3 and time.monotonic() < began + 5:
+                time.sleep(0.01)
+            took = time.monotonic() - began
+            other.execute("ROLLBACK")
+
+    assert told == ["locked"] * 3
+    assert took < 0.85, "three waits would be 0.9 seconds and more"
+    assert raw_states(sent).count("dot_pending") == 0
