@@ -7,9 +7,10 @@ Never    runs them (that is `ledger`)
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, func, insert, null, select, update
+from sqlalchemy import ClauseElement, bindparam, exists, func, insert, null, select, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -94,10 +95,10 @@ class Lines:
     def __init__(self, dialect: Dialect) -> None:
         self._store = storing(Recipient.dot_at.type, dialect)
         self._stored: tuple[datetime, Any] | None = None
-        self.to_dot = Statement(_TO_DOT, dialect)
-        self.sent = Statement(_SENT, dialect)
-        self.settle = Statement(_SETTLE, dialect)
-        self.reply = Statement(_REPLY, dialect)
+        self.to_dot = _ready(_TO_DOT, dialect)
+        self.sent = _ready(_SENT, dialect)
+        self.settle = _ready(_SETTLE, dialect)
+        self.reply = _ready(_REPLY, dialect)
         self.queued = _pages(_QUEUED, dialect, Recipient.id)
         self.due = _pages(_DUE, dialect, Recipient.due_at, Recipient.id)
 
@@ -107,6 +108,12 @@ class Lines:
         if last is None or not last[0] <= now < last[0] + SAME:
             last = self._stored = (now, self._store(now))
         return last[1]
+
+
+@cache
+def _ready(statement: ClauseElement, dialect: Dialect) -> Statement:
+    """The statement, compiled once for a process: a pump begins as often as there is something to send."""
+    return Statement(statement, dialect)
 
 
 class Pages(NamedTuple):
@@ -119,6 +126,7 @@ class Pages(NamedTuple):
     of_one: tuple[Statement, Statement]
 
 
+@cache
 def _pages(ready: tuple[ColumnElement[bool], ...], dialect: Dialect, *order: Any) -> Pages:
     """The statements that claim those who are `ready`."""
     found = []

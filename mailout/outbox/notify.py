@@ -98,8 +98,8 @@ def _why(line: progress.Line) -> str:
 def recipients_csv(mailout_id: int) -> Iterator[bytes]:
     """Every recipient of the mail-out as a CSV file that is safe to open in a spreadsheet, line by line."""
     yield (sheet.BOM + sheet.row(CSV_HEAD)).encode()
-    for line in progress.lines(mailout_id):
-        yield sheet.row(getattr(line, column) for column in CSV_HEAD).encode()
+    for outcome in progress.outcomes(mailout_id):
+        yield sheet.row(outcome).encode()
 
 
 def waiting(row: Mailout, problem: Problem, recipients: int, now: datetime, detail: str = "") -> None:

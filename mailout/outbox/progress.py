@@ -127,6 +127,21 @@ def lines(mailout_id: int, word: str = "") -> Iterator[Line]:
         after = rows[-1].id
 
 
+def outcomes(mailout_id: int) -> Iterator[tuple[str, str, str, str, str]]:
+    """Of every recipient: address, name, state in the contract's words, reason, what their server said."""
+    columns = (*_COLUMNS[2:6], Recipient.code, Recipient.enhanced, Recipient.reply, Recipient.id)
+    query, after = select(*columns).where(Recipient.mailout_id == mailout_id).order_by(Recipient.id).limit(PAGE), 0
+    while rows := db.session.execute(query.where(Recipient.id > after)).all():
+        for address, name, state, reason, code, enhanced, reply, _ in rows:
+            yield address, name, public(state), reason, said(code, enhanced, reply)
+        after = rows[-1].id
+
+
+def said(code: int | None, enhanced: str, reply: str) -> str:
+    """A server's answer as one text."""
+    return " ".join([word for word in (str(code or ""), enhanced, reply) if word])
+
+
 def line(row: Any) -> Line:
     """A recipient's row, or its columns, as people see it."""
     return Line(
@@ -137,7 +152,7 @@ def line(row: Any) -> Line:
         public(row.state),
         row.reason,
         row.attempts,
-        " ".join([word for word in (str(row.code or ""), row.enhanced, row.reply) if word]),
+        said(row.code, row.enhanced, row.reply),
         row.due_at,
         row.settled_at,
     )

@@ -26,14 +26,14 @@ from ..core import own
 from ..core.copying import compose
 from ..core.copying.compose import Circumstances, Personal, Prepared, Refused
 from ..core.problem import Problem
-from ..core.reading.mailbox import Mailbox, mailbox_field, written_address
+from ..core.reading.mailbox import named_field, written_address
 from ..current import secret, settings
 from ..models import LetterBytes, Mailout, Notice, Setting, db
 from ..models.blob import pieces
 from ..wires.smtp import Copy
 from ..wires.smtp_line import Piece
 from ..wires.smtp_open import Abilities
-from .cached import ADDRESS, MESSAGE_ID, TO, URL, Cached, Unreadable, read, spooled, stuffed, write
+from .cached import ADDRESS, MESSAGE_ID, TO, URL, Cached, Head, Unreadable, read, spooled, stuffed, write
 from .ledger import Claimed
 from .pressing import Broken, press
 
@@ -63,6 +63,7 @@ class _Ready:
     """A mail-out's letter and what of the mail-out its copies need."""
 
     letter: Cached
+    head: Head
     list_id: int
 
 
@@ -123,13 +124,12 @@ class Shelf:
         token = own.unsubscribe_token(self._secret, ready.list_id, claimed.customer_id or 0)
         link = self._links + token
         gaps = {
-            TO: mailbox_field("To", Mailbox(claimed.name, claimed.address)),
+            TO: named_field("To", claimed.name, address) if claimed.name else b"To: " + address + b"\r\n",
             MESSAGE_ID: own.message_id(self._secret, claimed.id, self._own.domain).encode(),
             URL: link.encode(),
             ADDRESS: self._own.unsubscribe_address(token).encode(),
         }
-        head = b"".join([part if isinstance(part, bytes) else gaps[part] for part in letter.head])
-        pieces: list[Piece] = [head]
+        pieces: list[Piece] = [ready.head.filled(gaps)]
         for segment in letter.segments:
             if isinstance(segment, Personal):
                 pieces.append(stuffed(compose.personal(segment, link), ended=True))
@@ -168,7 +168,7 @@ class Shelf:
             if mailout_id not in self._ready:
                 row = db.session.get(Mailout, mailout_id)
                 assert row is not None, "a recipient has its mail-out"
-                self._ready[mailout_id] = _Ready(self._letter(row), row.list_id)
+                self._ready[mailout_id] = _ready(self._letter(row), row.list_id)
             return self._ready[mailout_id]
 
     def _letter(self, row: Mailout) -> Cached:
@@ -179,6 +179,10 @@ class Shelf:
                 return found
         _prepare_again(row, eight_bit=self._eight_bit)
         return read(_file(row, self._eight_bit))
+
+
+def _ready(letter: Cached, list_id: int) -> _Ready:
+    return _Ready(letter, Head(letter.head), list_id)
 
 
 def store(mailout_id: int, prepared: Prepared) -> None:

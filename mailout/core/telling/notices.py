@@ -77,7 +77,9 @@ class Row:
 
 def line(text: str, most: int = 300) -> str:
     """`text` as one line without control characters: nothing from outside can write a header or a second line."""
-    return "".join(character if character.isprintable() else " " for character in text).strip()[:most]
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return text.strip()[:most]
 
 
 def message(
