@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import ColumnElement
 
 from ..models import ListPlace, Place, db
 from .grid import Search, count, ids
-from .tally import remembered
+from .tally import remembered, unseen
+
+#: Places that are a row; whoever is excluded may have none.
+_STAND_THERE = (Place.INCLUDED, Place.UNSUBSCRIBED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,17 @@ def _count(wanted: Search, list_id: int) -> Foreseen:
     """Count them: two questions, whatever their number."""
     standing = (
         select(ListPlace.place, func.count())
-        .where(ListPlace.list_id == list_id, ListPlace.customer_id.in_(ids(wanted)))
+        .where(ListPlace.list_id == list_id, _are_wanted(wanted))
         .group_by(ListPlace.place)
     )
     numbers = dict(iter(db.session.execute(standing)))
     return Foreseen(count(wanted), numbers.get(Place.INCLUDED, 0), numbers.get(Place.UNSUBSCRIBED, 0))
+
+
+def _are_wanted(wanted: Search) -> ColumnElement[bool]:
+    """That the customers of places are those looked for. Where only a place in a list counts, places are enough."""
+    if wanted != Search(list_id=wanted.list_id, place=wanted.place) or wanted.place not in _STAND_THERE:
+        return ListPlace.customer_id.in_(ids(wanted))
+    there = aliased(ListPlace)
+    same = (there.list_id == wanted.list_id) & (there.customer_id == ListPlace.customer_id)
+    return exists().where(same, there.place == wanted.place) & ListPlace.customer_id.not_in(unseen())

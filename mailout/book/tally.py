@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TypeVar, cast
 
 from flask import current_app
@@ -19,7 +20,7 @@ from sqlalchemy import Select, func, insert, select, update
 
 from ..models import Customer, Import, ListPlace, MailingList, Place, Setting, Suppressed, changed, db
 
-_KEPT, _ANSWERS = "mailout_tallies", "mailout_answers"
+_KEPT, _ANSWERS, _LOCKS = "mailout_tallies", "mailout_answers", "mailout_asking"
 #: So many answers are kept; a page of ids is the largest of them.
 REMEMBERED = 200
 Answer = TypeVar("Answer")
@@ -114,15 +115,36 @@ def customers_here() -> int:
 
 
 def remembered(question: Hashable, answer: Callable[[], Answer]) -> Answer:
-    """What was answered to the question, asked anew when the address book is another one; ask nothing else this way."""
+    """What was answered to the question, asked anew when the address book is another one; ask nothing else this way.
+
+    Several who ask the same at once wait for the one who asks the tables.
+    """
     word = edition()
-    kept = cast("dict[Hashable, tuple[str, Answer]]", current_app.extensions.setdefault(_ANSWERS, {}))
-    found = kept.get(question)
-    if found is None or found[0] != word or not word:
-        if len(kept) >= REMEMBERED:
-            kept.clear()
-        found = kept[question] = (word, answer())
-    return found[1]
+    found = _answers().get(question)
+    if not word or found is None or found[0] != word:
+        with _asking().setdefault(question, Lock()):
+            found = _answers().get(question)
+            if not word or found is None or found[0] != word:
+                found = (word, answer())
+                _keep(question, found)
+    return cast(Answer, found[1])
+
+
+def _answers() -> dict[Hashable, tuple[str, object]]:
+    return cast("dict[Hashable, tuple[str, object]]", current_app.extensions.setdefault(_ANSWERS, {}))
+
+
+def _asking() -> dict[Hashable, Lock]:
+    return cast("dict[Hashable, Lock]", current_app.extensions.setdefault(_LOCKS, {}))
+
+
+def _keep(question: Hashable, found: tuple[str, object]) -> None:
+    """Remember an answer; when there are very many, forget the others."""
+    kept, asking = _answers(), _asking()
+    if len(kept) >= REMEMBERED:
+        kept.clear()
+        asking.clear()
+    kept[question] = found
 
 
 def _count_customers() -> int:
@@ -144,10 +166,9 @@ def _kept() -> _Kept:
 
 def _count_places(editions: Mapping[int, str]) -> dict[int, _Places]:
     """Count who stands where in these lists, by one walk over an index."""
-    unseen = select(Customer.id).where(Customer.came_with.in_(_under_way()))
     query = (
         select(ListPlace.list_id, ListPlace.place, func.count())
-        .where(ListPlace.list_id.in_(editions), ListPlace.customer_id.not_in(unseen))
+        .where(ListPlace.list_id.in_(editions), ListPlace.customer_id.not_in(unseen()))
         .group_by(ListPlace.list_id, ListPlace.place)
     )
     numbers = {(list_id, place): number for list_id, place, number in db.session.execute(query)}
@@ -170,6 +191,11 @@ def _suppressed(list_id: int, edition: str, kept: _Kept) -> int:
     number = db.session.scalar(query) or 0
     kept.suppressed[list_id] = (edition, number)
     return number
+
+
+def unseen() -> Select[int]:
+    """The ids of customers whom an import that is under way has brought: they are not here yet."""
+    return select(Customer.id).where(Customer.came_with.in_(_under_way()))
 
 
 def _under_way() -> Select[int]:

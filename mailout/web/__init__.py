@@ -46,6 +46,7 @@ from . import (
     users,
     words,
 )
+from .turns import Turns
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -104,3 +105,4 @@ def _windows(app: Flask, settings: Settings) -> None:
     words.teach(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
+    app.wsgi_app = Turns(app.wsgi_app)  # type: ignore[method-assign]

@@ -95,7 +95,8 @@ def _search(seen: progress.Overview, state: str, q: str, page: int) -> Found:
         shown = [Recipient.id >= start + first, Recipient.id < start + first + SIZE]
     else:
         shown = [Recipient.id.in_(found[first : first + SIZE] if q else ids.limit(SIZE).offset(first))]
-    rows = db.session.scalars(select(Recipient).where(*shown).order_by(Recipient.id)).all()
+    query = select(Recipient).where(*shown).order_by(Recipient.id)
+    rows = [row for row in db.session.scalars(query) if row.mailout_id == seen.row.id]
     said = _answers([row.id for row in rows])
     return Found(state, q, [_row(row, said.get(row.id, [])) for row in rows], total, page, pages)
 
