@@ -149,7 +149,8 @@ def _order(sort: str) -> tuple[tuple[ColumnElement[Any], ...], bool]:
 def _conditions(wanted: Search, *, walk: bool) -> list[ColumnElement[bool]]:
     """What a row must meet. `walk`: places are looked up for each customer in turn, which suits a page of many."""
     conditions = [Customer.here()]
-    conditions += [Customer.sought.contains(word, autoescape=True) for word in fold(wanted.q).split()[:WORDS_MOST]]
+    words = sorted(fold(wanted.q).split()[:WORDS_MOST], key=len, reverse=True)  # the longest is in the fewest
+    conditions += [Customer.sought.contains(word, autoescape=True) for word in words]
     if wanted.state not in STATES:
         raise Fault(f"There is no state {wanted.state} to filter by.")
     if wanted.state == "suppressed":
