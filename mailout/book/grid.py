@@ -10,6 +10,7 @@ words anywhere in a customer's names and address, capitals and accents aside.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,9 +31,9 @@ WORDS_MOST = 8
 #: Up to so many in a list it is quicker to sort them all than to walk through everybody.
 FEW = 2_000
 #: Up to so many that words find are numbered by the walk that finds them; more are counted by a walk of its own.
-FOUND_FEW = 500
+FOUND_FEW = 2_000
 #: So many of those in a list are numbered at once.
-STRETCH = 1_000
+STRETCH = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ def search(wanted: Search, size: int = SIZE) -> Page:
     return Page(_rows(here) if here else [], total, page, pages)
 
 
-def _few(wanted: Search) -> list[int] | None:
+def _few(wanted: Search) -> Sequence[int] | None:
     """The ids of all that a search for words finds, by one walk through everybody; None when they are many."""
     query = select(Customer.id).where(*_conditions(wanted, walk=True)).order_by(*_in_order(wanted.sort))
-    found = list(db.session.scalars(query.limit(FOUND_FEW + 1)))
+    found = array("q", db.session.scalars(query.limit(FOUND_FEW + 1)))
     return found if len(found) <= FOUND_FEW else None
 
 
@@ -99,12 +100,12 @@ def _of_tally(counted: Tally, place: str) -> int:
     return int(getattr(counted, place))
 
 
-def _stretch(wanted: Search, offset: int, size: int, total: int) -> list[int]:
+def _stretch(wanted: Search, offset: int, size: int, total: int) -> Sequence[int]:
     """The ids of one page, out of the pages around it: far into a list the way there costs more than they do."""
     if wanted.list_id is None or STRETCH % size:
         return _page_ids(wanted, offset, size, total)
     start, key = offset - offset % STRETCH, replace(wanted, page=1)
-    around = remembered(("ids", key, start), lambda: _page_ids(wanted, start, STRETCH, total))
+    around = remembered(("ids", key, start), lambda: array("q", _page_ids(wanted, start, STRETCH, total)))
     return around[offset - start : offset - start + size]
 
 
