@@ -137,6 +137,7 @@ def test_two_workers_on_one_database_serve_everybody_once(
     assert not [address for address in people if slow_relay.copies()[address] != 1]
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_stops_the_sending_and_is_got_over(
     installed: Flask, worker: Worker, slow_relay: Relay, now: datetime
 ) -> None:

@@ -271,6 +271,7 @@ def test_every_state_is_open_to_all_and_fits_a_phone(
         assert axe(page) == [], (name, "phone")
 
 
+@pytest.mark.slow
 def test_the_live_page_keeps_focus_and_what_is_open_and_ends_with_the_mail_out(
     open_page: OpenPage, mailing: Mailing, jo: User
 ) -> None:
@@ -296,6 +297,7 @@ def test_the_live_page_keeps_focus_and_what_is_open_and_ends_with_the_mail_out(
     assert asked == []
 
 
+@pytest.mark.slow
 def test_an_unchanged_page_is_answered_with_nothing(open_page: OpenPage, mailing: Mailing, jo: User) -> None:
     page = open_page(jo, f"/mailouts/{mailing.held().id}")
     asked: list[int] = []
@@ -307,6 +309,7 @@ def test_an_unchanged_page_is_answered_with_nothing(open_page: OpenPage, mailing
     assert asked.count(304) >= len(asked) - 1
 
 
+@pytest.mark.slow
 def test_a_clock_goes_on_while_the_server_has_nothing_new_to_say(
     open_page: OpenPage, mailing: Mailing, jo: User
 ) -> None:
@@ -345,6 +348,7 @@ def test_the_outcome_prints_as_a_receipt_black_on_white_whatever_the_theme(
     assert not page.get_by_role("navigation").first.is_visible()
 
 
+@pytest.mark.slow
 def test_a_page_that_nobody_looks_at_is_silent_and_asks_at_once_when_somebody_does(
     open_page: OpenPage, mailing: Mailing, jo: User
 ) -> None:
