@@ -58,11 +58,18 @@ def count(mailout_id: int, state: State) -> int:
 
 def counts(mailout_id: int) -> Counts:
     """How many recipients of the mail-out are in each state, in the words of the contract; one walk over an index."""
-    query = select(Recipient.state, func.count()).where(Recipient.mailout_id == mailout_id).group_by(Recipient.state)
-    totals: dict[str, int] = {}
-    for state, number in db.session.execute(query):
-        totals[public(state)] = totals.get(public(state), 0) + number
-    return Counts(**totals)
+    return counts_of([mailout_id])[mailout_id]
+
+
+def counts_of(mailout_ids: Sequence[int]) -> dict[int, Counts]:
+    """The same for several mail-outs, in one question."""
+    of_these = Recipient.mailout_id.in_(mailout_ids)
+    query = select(Recipient.mailout_id, Recipient.state, func.count()).where(of_these)
+    totals: dict[int, dict[str, int]] = {mailout_id: {} for mailout_id in mailout_ids}
+    for mailout_id, state, number in db.session.execute(query.group_by(Recipient.mailout_id, Recipient.state)):
+        mine, word = totals[mailout_id or 0], public(state)
+        mine[word] = mine.get(word, 0) + number
+    return {mailout_id: Counts(**mine) for mailout_id, mine in totals.items()}
 
 
 def put_notice(notice: Notice, addresses: Sequence[tuple[str, str]]) -> bool:

@@ -18,7 +18,7 @@ from ..core.phase import ENDED, Counts, Phase, phase
 from ..core.problem import Problem
 from ..core.telling import spoken
 from ..models import Letter, LetterBytes, MailingList, Mailout, User, db
-from ..outbox import progress, queue, sending
+from ..outbox import progress, sending
 from . import asking, recent, story, words
 from .words import Word
 
@@ -139,31 +139,30 @@ def running() -> Running | None:
 def _lines(query: Select[Any]) -> list[Line]:
     loads = (joinedload(Mailout.list), joinedload(Mailout.created_by))
     rows = db.session.scalars(query.options(*loads)).all()
-    return [_line(row) for row in rows]
+    counted = _counts(rows)
+    return [_line(row, counted[row.id]) for row in rows]
 
 
-def _line(row: Mailout) -> Line:
+def _line(row: Mailout, counts: Counts) -> Line:
     state = phase(row, asking.now())
     word = words.MAILOUT[state]
     if state is Phase.WAITING:
         word = Word("Waiting for the letter", word.tone, word.icon)
-    seen = progress.Overview(row, state, _counts(row, state))
+    seen = progress.Overview(row, state, counts)
     return Line(row, story.title(row), state, word, _side(seen))
 
 
-def _counts(row: Mailout, state: Phase) -> Counts:
-    """The counts of a line; of what is over they are a minute old at most, for only what comes back changes them."""
-    if row.accepted_at is None:
-        return Counts()
-    if state not in ENDED:
-        return recent.counts(row)
+def _counts(rows: Sequence[Mailout]) -> dict[int, Counts]:
+    """The counts of all lines; of what is over they are a minute old at most, for only what comes back changes them."""
     kept = cast("dict[tuple[int, int, str], Counts]", current_app.extensions.setdefault(KEPT, {}))
-    known = (row.id, row.round, f"{asking.now():%Y%m%d%H%M}")
-    if known not in kept:
-        while len(kept) >= KEPT_MOST:
-            kept.pop(next(iter(kept)))
-        kept[known] = queue.counts(row.id)
-    return kept[known]
+    now = asking.now()
+    over = {row.id: (row.id, row.round, f"{now:%Y%m%d%H%M}") for row in rows if phase(row, now) in ENDED}
+    known = {one: kept[key] for one, key in over.items() if key in kept}
+    counted = recent.counts_of([row for row in rows if row.id not in known])
+    while len(kept) > KEPT_MOST:
+        kept.pop(next(iter(kept)))
+    kept.update({over[one]: counts for one, counts in counted.items() if one in over})
+    return known | counted
 
 
 def _side(seen: progress.Overview) -> str:

@@ -8,6 +8,7 @@ Fails    LookupError for a mail-out that there is not
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
@@ -31,17 +32,19 @@ def overview(mailout_id: int, now: datetime) -> Overview:
 
 def counts(row: Mailout) -> Counts:
     """How many recipients are in each state; while a large one is being sent, as counted within the last second."""
-    if row.accepted_at is None:
-        return Counts()
-    if row.finished_at or row.paused_at or row.cancelled_at:
-        return queue.counts(row.id)
-    return _lately(row.id)
+    return counts_of([row])[row.id]
 
 
-def _lately(mailout_id: int) -> Counts:
+def counts_of(rows: Sequence[Mailout]) -> dict[int, Counts]:
+    """The same for several mail-outs, in one question."""
     kept = cast("dict[int, tuple[float, Counts]]", current_app.extensions.setdefault(_KEPT, {}))
-    at, counted = kept.get(mailout_id, (0.0, None))
-    if counted is None or counted.total < LARGE or time.monotonic() - at >= SECONDS:
-        counted = queue.counts(mailout_id)
-        kept[mailout_id] = (time.monotonic(), counted)
-    return counted
+    now, found = time.monotonic(), {row.id: Counts() for row in rows}
+    moving = {row.id for row in rows if not (row.finished_at or row.paused_at or row.cancelled_at)}
+    lately = {one: kept[one][1] for one in moving & kept.keys() if _is_fresh(*kept[one], now)}
+    counted = queue.counts_of([row.id for row in rows if row.accepted_at and row.id not in lately])
+    kept.update({one: (now, counted[one]) for one in moving & counted.keys()})
+    return found | lately | counted
+
+
+def _is_fresh(at: float, counted: Counts, now: float) -> bool:
+    return counted.total >= LARGE and now - at < SECONDS

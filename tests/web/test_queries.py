@@ -1,4 +1,4 @@
-"""How often a page asks the database: as often for much as for little (the list of mail-outs: once more a line)."""
+"""How often a page asks the database: as often for much as for little."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ PATHS = (
     "/profile",
     "/inbox",
     "/support/requests",
+    "/mailouts",
+    "/mailouts?q=bluegum",
+    "/mailouts/new",
     "/mailouts/1",
     "/mailouts/1/recipients",
     "/system",
