@@ -49,8 +49,10 @@ def post_worker_init(worker: Any) -> None:
 
 
 def _settle_in() -> None:
-    """Have the garbage collector leave alone what is loaded: looking through all of it held every page up now and then,
-    for as long as eight pages take."""
+    """Have the garbage collector leave alone what is loaded.
+
+    Now and then it looked through all of that, and held every page up for as long as eight pages take.
+    """
     gc.collect()
     gc.freeze()
 

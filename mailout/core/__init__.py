@@ -28,6 +28,7 @@ a reply of the relay means, what a copy looks like: all of that can be asked wit
     notice           a letter that we wrote ourselves                                         not alert, system mail
     complete mail, error mail   the notices at the end, and for a letter that was refused
     pump, sender     what sends: one for the whole relay, one a connection; a seat: a connection that may be open
+    fibre            a sender's course: all run in one thread, and whoever waits makes room   not thread, coroutine
     dot              the line that ends a copy in SMTP: after it, and before the reply, the relay may have the copy
     ledger           where what came of each copy is written down, before the next dot
     limit, quota     how many copies may go: as our settings say, as the relay says

@@ -136,7 +136,7 @@ def stuffed(octets: bytes, ended: bool) -> bytes:
 
 
 def spooled(octets: Iterable[bytes]) -> tuple[Piece, bool]:
-    """A letter of our own, stuffed: in memory where it is small, else in a file; and whether all of it is ASCII."""
+    """A letter of our own, stuffed (RFC 5321 4.5.2), and whether it is ASCII; over LARGE octets it is in a file."""
     file = tempfile.SpooledTemporaryFile(max_size=LARGE)  # noqa: SIM115 -- it lives as long as its FilePart
     ended, plain = True, True
     for piece in octets:
