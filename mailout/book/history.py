@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import Row, select
 
 from ..core.delivery import State, public
+from ..core.telling import spoken
 from ..models import Customer, MailingList, Mailout, Place, PlaceChange, Recipient, User, db
 
 #: What stands for a mail-out in which they have no row: they came into the list afterwards, were out of it then, were
@@ -117,7 +118,7 @@ def _line(row: Row[*tuple[object, ...]], changes: Sequence[_Change], came_at: da
     about = (row.id, row.subject, row.name, row.accepted_at)
     if row.state is None:
         return HistoryLine(*about, *_absent(row.accepted_at, changes, came_at))
-    said = " ".join(word for word in (str(row.code or ""), row.enhanced, row.reply) if word)
+    said = spoken.reply(row.code, row.enhanced, row.reply)
     return HistoryLine(*about, public(State(row.state)), row.reason or said, row.settled_at, row.attempts)
 
 

@@ -150,8 +150,8 @@ def _keep(question: Hashable, found: tuple[str, object]) -> None:
 def _count_customers() -> int:
     """Count them in one look, for an import may be bringing some that are not here yet."""
     everyone = select(func.count()).select_from(Customer).scalar_subquery()
-    unseen = select(func.count()).where(Customer.came_with.in_(_under_way())).scalar_subquery()
-    return db.session.scalar(select(everyone - unseen)) or 0
+    not_yet = select(func.count()).select_from(unseen().subquery()).scalar_subquery()
+    return db.session.scalar(select(everyone - not_yet)) or 0
 
 
 def _tally(places: _Places | None, suppressed: int, everyone: int) -> Tally:

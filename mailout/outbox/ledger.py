@@ -28,13 +28,9 @@ from ..core.delivery import Outcome, Scope, State, check_move
 from ..models import Recipient
 from ..models.quick import Quick
 from .ledger_lines import NOTICES, Lines, Pages, of, unfinished
+from .loop import at_once
 
 Together = Callable[[Callable[[], None]], None]
-
-
-def at_once(work: Callable[[], None]) -> None:
-    """Run `work`, there being nobody else."""
-    work()
 
 
 class Claimed(NamedTuple):

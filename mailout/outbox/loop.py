@@ -201,5 +201,10 @@ class Loop:
         self._ready.append((fibre, 0))
 
 
+def at_once(work: Callable[[], Any]) -> Any:
+    """What `work` returns or raises, where there is no loop: what `apart` and `together` are for who is alone."""
+    return work()
+
+
 def _nothing() -> None:
     """No work."""

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from ..core.delivery import private, public
 from ..core.own import message_id
 from ..core.phase import Counts, Phase, phase
+from ..core.telling import spoken
 from ..current import secret, settings
 from ..models import Mailout, Recipient, db
 from . import queue
@@ -117,29 +118,26 @@ _COLUMNS = (
 
 
 def lines(mailout_id: int, word: str = "") -> Iterator[Line]:
-    """The recipients of the mail-out, all or those in the contract's state `word`, a page at a time from the table."""
-    query = select(*_COLUMNS).where(Recipient.mailout_id == mailout_id).order_by(Recipient.id).limit(PAGE)
+    """The recipients of the mail-out, all or those in the contract's state `word`."""
+    query = select(*_COLUMNS)
     if word:
         query = query.where(Recipient.state.in_(private(word)))
-    after = 0
-    while rows := db.session.execute(query.where(Recipient.id > after)).all():
-        yield from map(line, rows)
-        after = rows[-1].id
+    yield from map(line, _walk(query, mailout_id))
 
 
 def outcomes(mailout_id: int) -> Iterator[tuple[str, str, str, str, str]]:
     """Of every recipient: address, name, state in the contract's words, reason, what their server said."""
     columns = (*_COLUMNS[2:6], Recipient.code, Recipient.enhanced, Recipient.reply, Recipient.id)
-    query, after = select(*columns).where(Recipient.mailout_id == mailout_id).order_by(Recipient.id).limit(PAGE), 0
+    for address, name, state, reason, code, enhanced, reply, _ in _walk(select(*columns), mailout_id):
+        yield address, name, public(state), reason, spoken.reply(code, enhanced, reply)
+
+
+def _walk(query: Any, mailout_id: int) -> Iterator[Any]:
+    """What `query` selects of the mail-out's recipients, their `id` among it, a page at a time from the table."""
+    query, after = query.where(Recipient.mailout_id == mailout_id).order_by(Recipient.id).limit(PAGE), 0
     while rows := db.session.execute(query.where(Recipient.id > after)).all():
-        for address, name, state, reason, code, enhanced, reply, _ in rows:
-            yield address, name, public(state), reason, said(code, enhanced, reply)
+        yield from rows
         after = rows[-1].id
-
-
-def said(code: int | None, enhanced: str, reply: str) -> str:
-    """A server's answer as one text."""
-    return " ".join([word for word in (str(code or ""), enhanced, reply) if word])
 
 
 def line(row: Any) -> Line:
@@ -152,7 +150,7 @@ def line(row: Any) -> Line:
         public(row.state),
         row.reason,
         row.attempts,
-        said(row.code, row.enhanced, row.reply),
+        spoken.reply(row.code, row.enhanced, row.reply),
         row.due_at,
         row.settled_at,
     )

@@ -35,6 +35,7 @@ from ..wires.smtp_line import Piece
 from ..wires.smtp_open import Abilities
 from .cached import ADDRESS, MESSAGE_ID, TO, URL, Cached, Head, Unreadable, read, spooled, stuffed, write
 from .ledger import Claimed
+from .loop import at_once
 from .pressing import Broken, press
 
 #: The row of Setting that remembers what the relay could not carry when we last met it.
@@ -47,11 +48,6 @@ log = logging.getLogger(__name__)
 
 
 Apart = Callable[[Callable[[], Any]], Any]
-
-
-def at_once(work: Callable[[], Any]) -> Any:
-    """What `work` returns, there being nobody whom it could hold up."""
-    return work()
 
 
 class Unfit(Exception):

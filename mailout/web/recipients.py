@@ -15,7 +15,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 from sqlalchemy import ColumnElement, func, select
 
 from ..core.delivery import PUBLIC, private
-from ..core.telling import left_out
+from ..core.telling import left_out, spoken
 from ..journal import note
 from ..models import Mailout, Recipient, Reply, db
 from ..outbox import notify, progress
@@ -133,7 +133,7 @@ def _answers(recipient_ids: Sequence[int]) -> dict[int, list[Answer]]:
     said: dict[int, list[Answer]] = {}
     query = select(Reply).where(Reply.recipient_id.in_(recipient_ids)).order_by(Reply.id)
     for row in db.session.scalars(query):
-        text = " ".join(word for word in (str(row.code or ""), row.enhanced, row.text) if word)
+        text = spoken.reply(row.code, row.enhanced, row.text)
         said.setdefault(row.recipient_id, []).append(Answer(row.at, row.state, text))
     return said
 

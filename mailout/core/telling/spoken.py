@@ -1,6 +1,6 @@
-"""spoken -- times and numbers as they are said aloud.
+"""spoken -- times, numbers and replies as they are said aloud.
 
-Owns     the form of a time and a number for people, on pages and in notices
+Owns     the form of a time, a number and a server's reply for people, on pages and in notices
 Never    asks for the clock or the zone: both are arguments
 """
 
@@ -31,6 +31,11 @@ def dated(at: datetime, zone: tzinfo) -> str:
     """A time that stays true in a letter read later: "25 November 2026, 2:04 pm AEDT"."""
     local = at.astimezone(zone)
     return f"{local.day} {local:%B} {local.year}, {clock(at, zone)} {local:%Z}"
+
+
+def reply(code: int | None, enhanced: str, text: str) -> str:
+    """What a server replied, as it is shown: "550 5.1.1 no such user"; "" when it said nothing."""
+    return " ".join([word for word in (str(code or ""), enhanced, text) if word])
 
 
 def number(count: int) -> str:
