@@ -79,7 +79,7 @@ FAULTS = [
     Fault("RCPT: relay access denied", "RCPT", say("554 5.7.1 relay access denied")),
     Fault("RCPT: dropped", "RCPT", drop()),
     Fault("RCPT: drips", "RCPT", drip("250 2.1.5 ok", 0.2)),
-    Fault("RCPT: 250 in nine kilobytes", "RCPT", say("550 5.1.1 " + "x" * 9000), {"failed": 1}),
+    Fault("RCPT: 550 in nine kilobytes", "RCPT", say("550 5.1.1 " + "x" * 9000), {"failed": 1}),
     Fault("DATA: 421", "DATA", say_and_drop("421 4.3.2 shutting down")),
     Fault("DATA: 451", "DATA", say("451 4.3.0 later")),
     Fault("DATA: 503", "DATA", say("503 5.5.1 sequence")),
