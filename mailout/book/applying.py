@@ -33,8 +33,8 @@ from ..outbox import queue
 from . import moving, places, verdicts
 from .arrivals import BIT, politely
 from .customers import forgotten_digest
+from .edition import touch
 from .moving import Move
-from .tally import touch, touch_suppression
 from .verdicts import Wishes
 
 HOW = "import"
@@ -93,7 +93,6 @@ def finish(job: Job) -> None:
     else:
         _move(job)
     touch()
-    touch_suppression()
 
 
 def throw_away(import_id: int, *, but: tuple[str, ...] = ()) -> None:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import delete, select, update
 
 from ..core.fault import Fault
 from ..current import settings
@@ -42,7 +42,7 @@ def alone() -> Iterator[None]:
 
 def clear() -> int:
     """Remove the unseen customers that an import left behind. Returns how many. To be called while `alone`."""
-    unseen = select(Customer.id).where(Customer.came_with.in_(_under_way())).order_by(Customer.id).limit(BIT)
+    unseen = Customer.unseen().order_by(Customer.id).limit(BIT)
     cleared = 0
     while ids := db.session.scalars(unseen).all():
         with politely():
@@ -60,7 +60,7 @@ def make_way(email_same: str) -> bool:
     """
     try:
         with alone():
-            mine = (Customer.email_same == email_same) & Customer.came_with.in_(_under_way())
+            mine = (Customer.email_same == email_same) & Customer.came_with.in_(Import.under_way())
             ids = select(Customer.id).where(mine)
             changed(update(ImportRow).where(ImportRow.customer_id.in_(ids)).values(customer_id=None))
             db.session.execute(delete(Customer).where(mine))
@@ -78,7 +78,3 @@ def politely() -> Iterator[None]:
     begun = time.monotonic()
     yield
     time.sleep(min(LEAVE_MOST, (time.monotonic() - begun) / 2))
-
-
-def _under_way() -> Select[int]:
-    return select(Import.id).where(Import.applied_at.is_(None))

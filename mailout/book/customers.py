@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from sqlalchemy import Insert, insert, select, update
@@ -24,11 +25,11 @@ from ..models import Customer, Forgotten, ListPlace, Place, changed, db
 from ..outbox import queue
 from . import address, arrivals, places
 from .address import same
+from .edition import touch, touch_people
 from .folding import FIELD_MOST, clean, sought
 from .grid import Page, Search, ids, search
 from .history import HistoryLine
 from .history import letters as history
-from .tally import renew, touch
 
 __all__ = [
     "HistoryLine",
@@ -49,6 +50,7 @@ __all__ = [
 
 
 _FRESH = {"populate_existing": True}
+_PLACES = {place.value: place for place in Place}
 
 
 def find(customer_id: int) -> Customer:
@@ -87,6 +89,7 @@ def add(email: str, first_name: str, last_name: str, *, actor: Actor, now: datet
     if not customer_id:
         raise _taken(kept)
     db.session.execute(sql_delete(Forgotten).where(Forgotten.digest == forgotten_digest(kept)))
+    touch_people()
     places.start(customer_id, actor=actor, now=now)
     note(actor, "customer.add", f"customer {customer_id}", "", now)
     return find(customer_id)
@@ -120,7 +123,7 @@ def edit(
     except IntegrityError:
         raise _taken(kept) from None
     db.session.expire(row)
-    renew()
+    touch_people()
     note(actor, "customer.edit", f"customer {customer_id}", ", ".join(different).replace("_", " "), now)
 
 
@@ -135,7 +138,9 @@ def delete(customer_id: int, *, actor: Actor, now: datetime) -> None:
     if db.session.get(Forgotten, digest) is None:
         db.session.add(Forgotten(digest=digest, at=now))
     db.session.expunge(row)
-    touch(*db.session.scalars(select(ListPlace.list_id).where(ListPlace.customer_id == customer_id)))
+    if stood_in := db.session.scalars(select(ListPlace.list_id).where(ListPlace.customer_id == customer_id)).all():
+        touch(*stood_in)
+    touch_people()
     db.session.execute(sql_delete(Customer).where(Customer.id == customer_id))
     note(actor, "customer.delete", f"customer {customer_id}", "", now)
 
@@ -150,12 +155,9 @@ def places_of(customer_ids: Collection[int], list_ids: Collection[int]) -> dict[
     query = select(ListPlace.customer_id, ListPlace.list_id, ListPlace.place).where(
         ListPlace.list_id.in_(list_ids), ListPlace.customer_id.in_(customer_ids)
     )
-    said = {(customer, list_): Place(place) for customer, list_, place in db.session.execute(query)}
-    return {
-        (customer, list_): said.get((customer, list_), Place.EXCLUDED)
-        for customer in customer_ids
-        for list_ in list_ids
-    }
+    standing = dict.fromkeys(product(customer_ids, list_ids), Place.EXCLUDED)
+    standing.update({(customer, list_): _PLACES[place] for customer, list_, place in db.session.execute(query)})
+    return standing
 
 
 def _names(first_name: str, last_name: str) -> tuple[str, str]:

@@ -1,24 +1,21 @@
 """foresee -- what a bulk change would do, counted before anybody presses.
 
-Owns     nothing: it counts the rows of `list_place`, and remembers the last answers as long as the book's edition is
+Owns     nothing: it counts in what `columns` and `grid` know already
 Never    changes anything; what it says is true at that moment
 Fails    as a search does: Fault for what there is not, LookupError for an unknown list
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import exists, func, select
-from sqlalchemy.orm import aliased
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import func, select
 
 from ..models import ListPlace, Place, db
-from .grid import Search, count, ids
-from .tally import remembered, unseen
-
-#: Places that are a row; whoever is excluded may have none.
-_STAND_THERE = (Place.INCLUDED, Place.UNSUBSCRIBED)
+from . import columns
+from .edition import remembered
+from .grid import Search, count, few, ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +37,43 @@ class Foreseen:
 
 
 def foresee(wanted: Search, list_id: int) -> Foreseen:
-    """How those who are looked for stand in the list now; counted anew when the address book is another one."""
-    key = replace(wanted, page=1, sort="name")
-    return remembered(("foresee", key, list_id), lambda: _count(key, list_id))
+    """How those who are looked for stand in the list now."""
+    found = few(wanted)
+    if found is not None:
+        return _of_few(found, columns.places(list_id))
+    if wanted.q or wanted.state or not wanted.place or wanted.list_id is None:
+        key = replace(wanted, page=1, sort="name")
+        return remembered(("foresee", key, list_id), lambda: _of_many(key, list_id))
+    first, second = columns.places(wanted.list_id), columns.places(list_id)
+    place = Place(wanted.place)
+    return Foreseen(count(wanted), *(_of_list(first, place, second, to) for to in _STAND_THERE))
 
 
-def _count(wanted: Search, list_id: int) -> Foreseen:
-    """Count them: two questions, whatever their number."""
+#: Places that are a row; whoever is excluded may have none.
+_STAND_THERE = (Place.INCLUDED, Place.UNSUBSCRIBED)
+
+
+def _of_few(found: Sequence[int], stands: bytes) -> Foreseen:
+    """Count a few by what is known of the list."""
+    theirs = bytes(stands[one] for one in found if one < len(stands))
+    return Foreseen(len(found), theirs.count(columns.INCLUDED), theirs.count(columns.UNSUBSCRIBED))
+
+
+def _of_list(first: bytes, place: Place, second: bytes, to: Place) -> int:
+    """How many of those who have `place` in the first list stand at `to` in the second."""
+    there = columns.marked(second, to)
+    if place is not Place.EXCLUDED:
+        return columns.both(columns.marked(first, place), there)
+    elsewhere = sum(columns.both(columns.marked(first, other), there) for other in _STAND_THERE)
+    return there.count(1) - elsewhere
+
+
+def _of_many(wanted: Search, list_id: int) -> Foreseen:
+    """Count many, by a walk: two questions, whatever their number."""
     standing = (
         select(ListPlace.place, func.count())
-        .where(ListPlace.list_id == list_id, _are_wanted(wanted))
+        .where(ListPlace.list_id == list_id, ListPlace.customer_id.in_(ids(wanted)))
         .group_by(ListPlace.place)
     )
     numbers = dict(iter(db.session.execute(standing)))
     return Foreseen(count(wanted), numbers.get(Place.INCLUDED, 0), numbers.get(Place.UNSUBSCRIBED, 0))
-
-
-def _are_wanted(wanted: Search) -> ColumnElement[bool]:
-    """That the customers of places are those looked for. Where only a place in a list counts, places are enough."""
-    if wanted != Search(list_id=wanted.list_id, place=wanted.place) or wanted.place not in _STAND_THERE:
-        return ListPlace.customer_id.in_(ids(wanted))
-    there = aliased(ListPlace)
-    same = (there.list_id == wanted.list_id) & (there.customer_id == ListPlace.customer_id)
-    return exists().where(same, there.place == wanted.place) & ListPlace.customer_id.not_in(unseen())

@@ -20,8 +20,10 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.fault import Fault
 from ..models import Customer, ListPlace, MailingList, Place, Suppressed, db
+from . import columns
+from .edition import remembered
 from .folding import fold
-from .tally import Tally, customers_here, remembered, tally
+from .tally import customers_here
 
 SIZE = 25
 SORTS = ("name", "email", "added")
@@ -30,10 +32,10 @@ STATES = ("", "suppressed", "bounced")
 WORDS_MOST = 8
 #: Up to so many in a list it is quicker to sort them all than to walk through everybody.
 FEW = 2_000
-#: Up to so many that words find are numbered by the walk that finds them; more are counted by a walk of its own.
+#: Up to so many that words or a state find are numbered by the walk that finds them; more are counted by a walk.
 FOUND_FEW = 2_000
-#: So many of those in a list are numbered at once.
-STRETCH = 5_000
+#: Rows that are so near to an end of a list are walked to; farther ones are found in whole columns.
+NEAR = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,25 @@ class Page:
 def search(wanted: Search, size: int = SIZE) -> Page:
     """The page of customers that are looked for; raises Fault for a place, state or sort that there is not."""
     _order(wanted.sort)
-    few = remembered(("few", replace(wanted, page=1)), lambda: _few(wanted)) if fold(wanted.q) else None
-    total = count(wanted) if few is None else len(few)
+    found = few(wanted)
+    total = count(wanted) if found is None else len(found)
     pages = max(1, -(-total // size))
     page = min(max(1, wanted.page), pages)
     offset = (page - 1) * size
-    here = _stretch(wanted, offset, size, total) if few is None else few[offset : offset + size]
+    here = _page_ids(wanted, offset, size, total) if found is None else found[offset : offset + size]
     return Page(_rows(here) if here else [], total, page, pages)
 
 
+def few(wanted: Search) -> Sequence[int] | None:
+    """The ids of all that words or a state find, in their order, by one walk through everybody; None for many."""
+    if not (fold(wanted.q) or wanted.state):
+        return None
+    return remembered(("few", replace(wanted, page=1)), lambda: _few(wanted))
+
+
 def _few(wanted: Search) -> Sequence[int] | None:
-    """The ids of all that a search for words finds, by one walk through everybody; None when they are many."""
-    query = select(Customer.id).where(*_conditions(wanted, walk=True)).order_by(*_in_order(wanted.sort))
+    walk = bool(fold(wanted.q))
+    query = select(Customer.id).where(*_conditions(wanted, walk=walk)).order_by(*_in_order(wanted.sort))
     found = array("q", db.session.scalars(query.limit(FOUND_FEW + 1)))
     return found if len(found) <= FOUND_FEW else None
 
@@ -83,42 +92,56 @@ def ids(wanted: Search) -> Select[int]:
 
 
 def count(wanted: Search) -> int:
-    """How many are looked for, from what is counted already where that says it."""
+    """How many are looked for, from what is known already where that says it."""
     conditions = _conditions(wanted, walk=bool(fold(wanted.q)))
     if fold(wanted.q) or wanted.state:
         query = select(func.count()).select_from(Customer).where(*conditions)
         key = replace(wanted, page=1, sort="name")
         return remembered(("count", key), lambda: db.session.scalar(query) or 0)
-    if wanted.list_id is None:
+    if wanted.list_id is None or not wanted.place:
         return customers_here()
-    return _of_tally(tally(wanted.list_id), wanted.place)
+    return _in_place(columns.places(wanted.list_id), wanted.place)
 
 
-def _of_tally(counted: Tally, place: str) -> int:
-    if not place:
-        return counted.included + counted.excluded + counted.unsubscribed
-    return int(getattr(counted, place))
-
-
-def _stretch(wanted: Search, offset: int, size: int, total: int) -> Sequence[int]:
-    """The ids of one page, out of the pages around it: far into a list the way there costs more than they do."""
-    if wanted.list_id is None or STRETCH % size:
-        return _page_ids(wanted, offset, size, total)
-    start, key = offset - offset % STRETCH, replace(wanted, page=1)
-    around = remembered(("ids", key, start), lambda: array("q", _page_ids(wanted, start, STRETCH, total)))
-    return around[offset - start : offset - start + size]
+def _in_place(stands: bytes, place: str) -> int:
+    """How many stand there; whoever has no place is excluded."""
+    if place == Place.EXCLUDED:
+        return max(0, customers_here() - stands.count(columns.INCLUDED) - stands.count(columns.UNSUBSCRIBED))
+    return stands.count(columns.BYTES[Place(place)])
 
 
 def _page_ids(wanted: Search, offset: int, size: int, total: int) -> list[int]:
-    """The ids of one page in their order; walked from whichever end of the sort is nearer."""
+    """The ids of one page in their order; found from whichever end of the sort is nearer."""
     size = min(size, total - offset)
     from_end = offset > total // 2
-    if from_end:
-        offset = total - offset - size
+    skipped = total - offset - size if from_end else offset
+    look = _far if total > FEW and _is_far(wanted, skipped, total) else _near
+    found = look(wanted, skipped, size, total, from_end=from_end)
+    return found[::-1] if from_end else found
+
+
+def _is_far(wanted: Search, skipped: int, total: int) -> bool:
+    """Whether a walk to the page would pass by many; those who are few among everybody may all be at its end."""
+    if fold(wanted.q) or wanted.state:
+        return False
+    return skipped > NEAR or (wanted.list_id is not None and 2 * total < customers_here())
+
+
+def _near(wanted: Search, skipped: int, size: int, total: int, *, from_end: bool) -> list[int]:
+    """So many ids near to an end, by a walk from there."""
     query = select(Customer.id).where(*_conditions(wanted, walk=total > FEW))
     query = query.order_by(*_in_order(wanted.sort, turned=from_end))
-    found = list(db.session.scalars(query.limit(size).offset(offset)))
-    return found[::-1] if from_end else found
+    return list(db.session.scalars(query.limit(size).offset(skipped)))
+
+
+def _far(wanted: Search, skipped: int, size: int, total: int, *, from_end: bool) -> list[int]:
+    """So many ids far from both ends, out of everybody's order and where they stand in the list."""
+    name, backwards = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
+    query = select(Customer.id).where(Customer.here()).order_by(*_in_order(name))
+    order, turned = columns.everybody(name, query), backwards != from_end
+    if wanted.list_id is None or not wanted.place:
+        return order.part(skipped, size, turned=turned)
+    return order.part_in(columns.places(wanted.list_id), Place(wanted.place), skipped, size, turned=turned)
 
 
 def _in_order(sort: str, *, turned: bool = False) -> list[ColumnElement[Any]]:

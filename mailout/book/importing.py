@@ -25,9 +25,9 @@ from ..journal import Actor, note
 from ..models import Import, ImportRow, changed, db
 from . import applying, arrivals, lists, matching, plans, reading, staging, undoing, uploads, verdicts
 from .applying import Job
+from .edition import edition
 from .matching import Column, Look, Mapping
 from .plans import UNDO_FOR, Plan, Refusal, Undone, find, kept_out, latest, refusals
-from .tally import edition
 from .verdicts import Wishes
 
 __all__ = [

@@ -19,8 +19,9 @@ from ..core.fault import Fault
 from ..journal import Actor, note
 from ..models import Customer, ListPlace, MailingList, Place, PlaceChange, changed, db
 from . import places
+from .edition import touch
 from .folding import clean, same_name
-from .tally import Tally, tallies, tally, touch
+from .tally import Tally, tallies, tally
 
 __all__ = [
     "Movement",

@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ..journal import Actor, note
 from ..models import Customer, ListPlace, Place, PlaceChange, changed, db
 from ..outbox import queue
-from .tally import touch
+from .edition import touch
 
 UNDO = "undo"
 _NOTED = ["list_id", "customer_id", "was", "became", "at", "user_id", "how", "was_chosen", "mark"]

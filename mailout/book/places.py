@@ -19,8 +19,8 @@ from ..core.fault import Fault
 from ..journal import Actor, note
 from ..models import Customer, ListPlace, MailingList, Place, PlaceChange, changed, db
 from ..outbox import queue
+from .edition import touch
 from .moving import Move, move, new_mark, tell_mailouts, undo
-from .tally import touch
 
 __all__ = ["bulk", "left_from", "new_mark", "place_of", "set_place", "start", "take_back", "undo", "unsubscribe"]
 

@@ -12,7 +12,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import contains_eager
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -38,11 +38,18 @@ def find(secret: str, now: datetime) -> SignIn | None:
 
     It is over 12 hours after it was last touched, and 7 days after it began.
     """
-    alive = (SignIn.digest == _digest(secret)) & SignIn.ended_at.is_(None)
-    fresh = (SignIn.seen_at > now - IDLE) & (SignIn.created_at > now - LONGEST)
-    query = select(SignIn).join(User, User.id == SignIn.user_id).where(alive, fresh, User.is_active)
-    query = query.options(contains_eager(SignIn.user))
-    return db.session.scalar(query, execution_options={"populate_existing": True})
+    values = {"digest": _digest(secret), "idle": now - IDLE, "oldest": now - LONGEST}
+    return db.session.scalar(_ALIVE, values, execution_options={"populate_existing": True})
+
+
+#: Asked by every page, and so put together once.
+_ALIVE = (
+    select(SignIn)
+    .join(User, User.id == SignIn.user_id)
+    .where(SignIn.digest == bindparam("digest"), SignIn.ended_at.is_(None), User.is_active)
+    .where(SignIn.seen_at > bindparam("idle"), SignIn.created_at > bindparam("oldest"))
+    .options(contains_eager(SignIn.user))
+)
 
 
 def touch(secret: str, now: datetime) -> bool:

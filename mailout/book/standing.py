@@ -85,8 +85,9 @@ def leavers(list_id: int, most: int) -> list[Leaver]:
     """Who left the list by themselves and is out of it now; the last ones first, `most` at most."""
     here, out = aliased(ListPlace), (ListPlace.list_id == list_id) & (ListPlace.place == Place.UNSUBSCRIBED)
     left = here.customer_id.in_(select(ListPlace.customer_id).where(out)) & (here.list_id == list_id)
-    query = select(Customer, here.changed_at).join(here, here.customer_id == Customer.id).where(left)
-    rows = db.session.execute(query.order_by(here.changed_at.desc()).limit(most)).all()
+    last = select(here.customer_id, here.changed_at).where(left).order_by(here.changed_at.desc()).limit(most).subquery()
+    query = select(Customer, last.c.changed_at).join(last, last.c.customer_id == Customer.id)
+    rows = db.session.execute(query.order_by(last.c.changed_at.desc())).all()
     how = _how([customer.id for customer, _ in rows], list_id)
     return [Leaver(row.id, row.name, row.email, at, how.get(row.id, "")) for row, at in rows]
 

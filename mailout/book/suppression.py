@@ -16,7 +16,7 @@ from ..core.fault import Fault
 from ..journal import Actor, note
 from ..models import Customer, ListPlace, Place, Suppressed, changed, db
 from ..outbox import queue
-from .tally import touch_suppression
+from .edition import touch_suppression
 
 WHY_MOST = 500
 #: From the weakest to the strongest: what the customer said themselves stands over what we found or decided.

@@ -17,7 +17,7 @@ from ..models import Customer, Import, ImportRow, ListPlace, MailingList, Place,
 from ..outbox import queue
 from . import moving
 from .applying import Job
-from .tally import touch, touch_suppression
+from .edition import touch
 
 
 def take_back(job: Job, applied_at: datetime) -> tuple[int, int, int]:
@@ -35,7 +35,6 @@ def take_back(job: Job, applied_at: datetime) -> tuple[int, int, int]:
     going = db.session.scalar(select(func.count()).select_from(brought.subquery())) or 0
     back = _details_back(job) + _unsuppress(job, applied_at) + moving.undo(job.mark, actor=job.actor, now=job.now)
     touch()
-    touch_suppression()
     return going, back, kept
 
 

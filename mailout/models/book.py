@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    Select,
     String,
     Text,
     UniqueConstraint,
@@ -87,8 +88,12 @@ class Customer(Base):
     @classmethod
     def here(cls) -> ColumnElement[bool]:
         """Whoever is in the address book: not those whom an import that is still under way would bring."""
-        under_way = select(Import.id).where(Import.applied_at.is_(None))
-        return cls.came_with.is_(None) | cls.came_with.not_in(under_way)
+        return cls.came_with.is_(None) | cls.came_with.not_in(Import.under_way())
+
+    @classmethod
+    def unseen(cls) -> Select[int]:
+        """The ids of those others."""
+        return select(cls.id).where(cls.came_with.in_(Import.under_way()))
 
 
 class MailingList(Base):
@@ -180,6 +185,11 @@ class Import(Base):
     created_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]
     undone_at: Mapped[datetime | None]
+
+    @classmethod
+    def under_way(cls) -> Select[int]:
+        """The ids of imports that are not applied yet."""
+        return select(cls.id).where(cls.applied_at.is_(None))
 
 
 class ImportRow(Base):

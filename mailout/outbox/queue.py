@@ -63,6 +63,8 @@ def counts(mailout_id: int) -> Counts:
 
 def counts_of(mailout_ids: Sequence[int]) -> dict[int, Counts]:
     """The same for several mail-outs, in one question."""
+    if not mailout_ids:
+        return {}
     of_these = Recipient.mailout_id.in_(mailout_ids)
     query = select(Recipient.mailout_id, Recipient.state, func.count()).where(of_these)
     totals: dict[int, dict[str, int]] = {mailout_id: {} for mailout_id in mailout_ids}

@@ -8,8 +8,9 @@ Commits  `begin`, `leave_out_due`, `leave_out_again` and `pause` at once
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.delivery import State
@@ -26,8 +27,18 @@ def _in_progress() -> ColumnElement[bool]:
 
 def open_now(now: datetime) -> list[int]:
     """The mail-outs that may send at this moment, the oldest first."""
-    query = select(Mailout.id).where(_in_progress(), Mailout.paused_at.is_(None), Mailout.starts_at <= now)
-    return list(db.session.scalars(query.order_by(Mailout.starts_at, Mailout.id)))
+    return list(db.session.scalars(_open(select(Mailout.id), now)))
+
+
+def open_rows(now: datetime) -> list[Mailout]:
+    """Their rows, as the database has them now."""
+    return list(db.session.scalars(_open(select(Mailout), now), execution_options={"populate_existing": True}))
+
+
+def _open(query: Select[Any], now: datetime) -> Select[Any]:
+    """`query` of the mail-outs that may send at this moment, the oldest first."""
+    mine = query.where(_in_progress(), Mailout.paused_at.is_(None), Mailout.starts_at <= now)
+    return mine.order_by(Mailout.starts_at, Mailout.id)
 
 
 def begin(mailout_ids: list[int], now: datetime) -> None:

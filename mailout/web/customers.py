@@ -48,7 +48,7 @@ class Grid:
         """The customer's place in each list, as cells of the table."""
         number, email = customer.id, escape(customer.email)
         drawn = [switches.cell(number, email, to, name, self.standing[number, to]) for to, name in columns]
-        return Markup("").join(drawn)
+        return Markup("".join(drawn))
 
     @property
     def first(self) -> int:
@@ -89,14 +89,16 @@ class Bulk:
 def index() -> AnyResponse | str:
     """The grid, or the part of it that a search changes."""
     wanted = finding.read(request.args)
+    grid = _grid(wanted)
     about = {
-        "grid": _grid(wanted),
+        "grid": grid,
         "bulk": _bulk(wanted, request.args),
         "undo": _mark(request.args),
         "places": finding.PLACES,
     }
     if not asking.wants_fragment():
-        return render_template("customers/grid.html", words=finding, total=tally.customers_here(), **about)
+        total = tally.customers_here() if wanted.narrowed else grid.found.total
+        return render_template("customers/grid.html", words=finding, total=total, **about)
     answer = make_response(render_template("customers/_answer.html", **about))
     answer.headers["HX-Replace-Url"] = wanted.address()
     return answer

@@ -121,18 +121,19 @@ def kept_late(mailout_id: int) -> list[Letter]:
 
 def running() -> Running | None:
     """What is sending now; None when nothing is."""
-    open_ones = sending.open_now(asking.now()) if asking.signed_in() else []
+    open_ones = sending.open_rows(asking.now()) if asking.signed_in() else []
     if not open_ones:
         return None
-    seen = recent.overview(open_ones[-1], asking.now())
-    goal = seen.counts.total - seen.counts.skipped
+    row = open_ones[-1]
+    counts = recent.counts(row)
+    goal = counts.total - counts.skipped
     return Running(
-        row=seen.row,
-        title=story.title(seen.row),
-        tried=goal - seen.counts.queued - seen.counts.sending,
+        row=row,
+        title=story.title(row),
+        tried=goal - counts.queued - counts.sending,
         goal=goal,
         others=len(open_ones) - 1,
-        mine=asking.may_change(seen.row),
+        mine=asking.may_change(row),
     )
 
 

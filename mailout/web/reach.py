@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import exists, func, select
 
-from ..book import lists
+from ..book import edition, lists
 from ..core.telling import spoken
 from ..models import Customer, ListPlace, Place, Suppressed, db
 from . import asking, pace
@@ -46,7 +46,7 @@ def of(list_id: int) -> Reach:
     return Reach(
         people=tally.reached,
         left_out=tally.suppressed,
-        reasons=_reasons(list_id) if tally.suppressed else "",
+        reasons=edition.remembered(("left out", list_id), lambda: _reasons(list_id)) if tally.suppressed else "",
         span=pace.roughly(span) if span else "",
         rate=speed.words(tally.reached + ahead),
         last_at=asking.now() + span if span and pace.A_MINUTE <= span < timedelta(days=7) else None,

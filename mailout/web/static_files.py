@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, g, request, url_for
+from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
@@ -46,7 +47,7 @@ def serve(app: Flask, folder: Path) -> None:
 
     app.add_url_rule("/static/<path:filename>", "static", static)
     app.url_defaults(versioned)
-    app.jinja_env.globals["sprite"] = sprite
+    app.jinja_env.globals["draw_icon"] = icon
 
 
 def sprite() -> str:
@@ -54,6 +55,18 @@ def sprite() -> str:
     if "sprite" not in g:
         g.sprite = url_for("static", filename="icons.svg")
     return str(g.sprite)
+
+
+def icon(name: str, label: str = "", tone: str = "") -> Markup:
+    """The icon `name`; with a `label` it is a picture that says so, else it only stands beside words."""
+    return _icon(sprite(), name, label, tone)
+
+
+@lru_cache(1_000)
+def _icon(sprite: str, name: str, label: str, tone: str) -> Markup:
+    known = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
+    drawn = Markup('<svg class="icon{}{}" {}><use href="{}#{}"></use></svg>')
+    return drawn.format(" " if tone else "", tone, known, sprite, name)
 
 
 def _answer(file: File) -> Response:

@@ -139,14 +139,17 @@ def standings(customer_id: int) -> list[Standing]:
     return [Standing(row, where[customer_id, row.id], changes.get(row.id)) for row in of_all]
 
 
-def cell(customer_id: int, email: Markup, list_id: int, name: Markup, place: Place) -> Markup:
-    """One customer's place in one list, as a cell of the grid; a page has some hundreds, so no template draws them."""
+def cell(customer_id: int, email: Markup, list_id: int, name: Markup, place: Place) -> str:
+    """One customer's place in one list, as HTML: a cell of the grid, which has some hundreds, so no template draws it.
+
+    `email` and `name` are HTML already.
+    """
     if place is Place.UNSUBSCRIBED:
         inside = LEFT % (customer_id, static_files.sprite(), name, email)
     else:
         on = " checked" if place is Place.INCLUDED else ""
         inside = SWITCH % (customer_id, list_id, email, name, customer_id, list_id, on)
-    return Markup(f'<td class="mid" data-label="{name}">{inside}</td>')
+    return f'<td class="mid" data-label="{name}">{inside}</td>'
 
 
 def pairs(of: Iterable[tuple[int, int]]) -> str:
@@ -174,7 +177,7 @@ def _answer(customer: Customer, of: MailingList, place: Place, done: str, *, ref
         "customers/_switched.html",
         customer=customer,
         list=of,
-        cell=cell(customer.id, escape(customer.email), of.id, escape(of.name), place),
+        cell=Markup(cell(customer.id, escape(customer.email), of.id, escape(of.name), place)),
         place=found.place if found else place,
         standing=found,
         said=done,

@@ -8,7 +8,7 @@ import time
 import pytest
 from flask import Flask
 
-from mailout.book import places, tally
+from mailout.book import edition, places
 from mailout.book.foresee import foresee
 from mailout.book.grid import Search
 from mailout.journal import COMMAND
@@ -30,7 +30,7 @@ def test_several_who_ask_the_same_at_once_wait_for_one_answer(app: Flask, make: 
 
     def ask() -> None:
         with app.app_context():
-            found.append(tally.remembered("how many", answer))
+            found.append(edition.remembered("how many", answer))
 
     threads = [threading.Thread(target=ask) for _ in range(5)]
     for thread in threads:
