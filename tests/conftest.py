@@ -5,6 +5,7 @@ A database is migrated once per run; each test gets a copy of its file.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -47,6 +48,13 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "SMTP_SECURITY": "none",
         "SMTP_HELO_NAME": "mailout.test",
     } | more
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are processors: tests of real servers wait longer than they work."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors + (processors + 1) // 2
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_at_twenty_milliseconds_forty_messages_take_what_their_round_trips_take(
 
     times = [message.at for message in pipelining.accepted]
     assert len(times) >= MESSAGES
-    assert times[-1] - times[0] < MESSAGES * 0.020 * 2.5, "the machine may be busy; in lock-step it would be four times"
+    assert times[-1] - times[0] < MESSAGES * 0.020 * 3, "the machine may be busy; in lock-step it would be four times"
 
 
 def _at(relay: Relay, port: int) -> object:
