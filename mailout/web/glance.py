@@ -11,14 +11,19 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import exists, select
+
 from .. import pulse
 from ..book import lists
+from ..core.delivery import UNSETTLED
 from ..core.phase import ENDED, Counts, Phase
-from ..models import Mailout, Pulse
+from ..models import Mailout, Notice, Pulse, Recipient, db
 from . import asking, recent
 
 #: The worker says so every minute; after this long without a word something is wrong.
 WORKER_SILENT = timedelta(minutes=3)
+#: So long after its end a page still asks whether the mail that tells of it was accepted.
+TOLD_WITHIN = timedelta(minutes=10)
 #: Columns whose change is no news to the reader.
 UNTOLD = frozenset({"watched_at", "key_nonce", "key_digest", "press"})
 
@@ -27,7 +32,8 @@ UNTOLD = frozenset({"watched_at", "key_nonce", "key_digest", "press"})
 class Glance:
     """The mail-out, who looks at it and may steer it, how mailbox, relay and worker stand.
 
-    `reached` is how many its list would reach now, until the recipients are frozen.
+    `reached` is how many its list would reach now, until the recipients are frozen; `telling` that the mail which says
+    that it is over has not been accepted yet.
     """
 
     row: Mailout
@@ -40,11 +46,12 @@ class Glance:
     mailbox: Pulse
     relay: Pulse
     worker: Pulse
+    telling: bool = False
 
     @property
     def live(self) -> bool:
         """Whether anything is still to happen by itself."""
-        return self.state not in ENDED
+        return self.state not in ENDED or self.telling
 
     @property
     def relay_out(self) -> bool:
@@ -77,6 +84,7 @@ class Glance:
             self.mine,
             self.asked,
             minute,
+            self.telling,
             self.worker_silent,
             *self._pulses(),
         )
@@ -107,4 +115,16 @@ def look(mailout_id: int, asked: str = "") -> Glance:
         mailbox=pulse.of(pulse.MAILBOX),
         relay=pulse.of(pulse.RELAY),
         worker=pulse.of(pulse.WORKER),
+        telling=_is_telling(seen.row),
     )
+
+
+def _is_telling(row: Mailout) -> bool:
+    """Whether a mail about it, which was over lately, is still to go; a page left open does not ask for ever."""
+    over = row.finished_at or row.cancelled_at
+    if over is None or not row.accepted_at or asking.now() - over > TOLD_WITHIN:
+        return False
+    if row.finished_at is None:
+        return True  # its last copies are on the wire
+    mine = (Notice.mailout_id == row.id) & Recipient.state.in_(UNSETTLED)
+    return bool(db.session.scalar(select(exists().where(mine, Recipient.notice_id == Notice.id))))

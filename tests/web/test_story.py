@@ -16,11 +16,12 @@ from sqlalchemy import event, select, update
 
 from mailout import pulse
 from mailout.book import customers, suppression
+from mailout.core.delivery import State
 from mailout.core.phase import Counts
 from mailout.core.returning.diagnosis import Cause
 from mailout.intake import adoption
 from mailout.journal import COMMAND
-from mailout.models import Letter, LetterBytes, Mailout, Recipient, Suppressed, User, db
+from mailout.models import Letter, LetterBytes, Mailout, Notice, Recipient, Suppressed, User, db
 from mailout.outbox import closing, steering
 from mailout.setting_values import Rate
 from mailout.web import outcome, pace
@@ -166,6 +167,25 @@ def test_one_cancelled_in_the_middle_says_that_the_complete_mail_comes(client: F
 
     assert before[-1] == "“Mail-out complete” comes by email"
     assert "“Mail-out complete” is on its way" in steps(client.get(f"/mailouts/{row.id}").text)
+
+
+def test_the_page_is_live_until_the_complete_mail_is_sent(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.sending(["sent", "sent"])
+    steering.cancel(row.id, COMMAND, now())
+    db.session.commit()
+
+    def page() -> str:
+        return client.get(f"/mailouts/{row.id}").text
+
+    asks = f'data-hx-get="/mailouts/{row.id}/panel"'
+    assert asks in page()
+    closing.close_finished(now())
+    assert asks in page()
+    told = select(Recipient.id).join(Notice, Notice.id == Recipient.notice_id).where(Notice.mailout_id == row.id)
+    db.session.execute(update(Recipient).where(Recipient.id.in_(told)).values(state=State.SENT, settled_at=now()))
+    db.session.commit()
+    assert asks not in page()
+    assert "“Mail-out complete” was sent" in steps(page())
 
 
 def slip(page: str) -> dict[str, str]:
@@ -327,6 +347,10 @@ def test_an_unchanged_panel_is_not_drawn_again(client: FlaskClient, mailing: Mai
 
 def test_the_panel_asks_no_more_when_it_is_over(client: FlaskClient, mailing: Mailing) -> None:
     rows = [mailing.complete(["sent"] * 5), mailing.cancelled()]
+    assert "/panel" in client.get(f"/mailouts/{rows[0].id}").text  # the mail that tells of it is on its way
+    long_ago = {"finished_at": now() - timedelta(hours=1)}
+    db.session.execute(update(Mailout).where(Mailout.id == rows[0].id).values(long_ago))
+    db.session.commit()
 
     for row in rows:
         panel = client.get(f"/mailouts/{row.id}/panel", headers=PARTIAL).text
