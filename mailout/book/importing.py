@@ -93,8 +93,7 @@ def plan(
         lists.find(list_id)
     with arrivals.alone():
         arrivals.clear()
-        row = _begin(filename, wishes, actor, now)
-        headings = [column.heading for column in seen.columns[: seen.width]]
+        row = _begin(filename, wishes, seen.called(columns), actor, now)
         rows = sheet.rows()
         if columns.has_headings:
             next(rows, None)
@@ -104,7 +103,7 @@ def plan(
                 progress(min(line, sheet.lines), sheet.lines)
 
         try:
-            staging.stage(row, rows, columns, headings, wishes, settings().own, tell)
+            staging.stage(row, rows, columns, seen.headings(), wishes, settings().own, tell)
         except BaseException:
             db.session.rollback()
             _forget(row)
@@ -214,10 +213,10 @@ def _check(columns: Mapping, width: int) -> None:
         raise Fault("Say which list the column with yes and no is for.")
 
 
-def _begin(filename: str, wishes: Wishes, actor: Actor, now: datetime) -> int:
-    """The row of a new import."""
+def _begin(filename: str, wishes: Wishes, called: list[str], actor: Actor, now: datetime) -> int:
+    """The row of a new import; how its columns are `called` is kept for giving refused rows back."""
     row = Import(filename=filename[:200], actor=actor.name[:254], user_id=actor.user_id, created_at=now)
-    row.wishes, row.edition, row.counts = asdict(wishes), edition(), {}
+    row.wishes, row.edition, row.counts = asdict(wishes) | {plans.HEADINGS: called}, edition(), {}
     db.session.add(row)
     db.session.commit()
     return row.id

@@ -14,10 +14,15 @@ from itertools import islice
 from pathlib import Path
 
 from ..core.fault import Fault
+from ..core.telling import sheet as csv_sheet
 from .folding import fold
 from .reading import COLUMNS_MOST, Row, Sheet
 
 SAMPLES = 3
+#: So long is the name of an own field at most.
+HEADING_MOST = 100
+#: The last columns of a file of refused rows that we gave back: they are about the row, not about the customer.
+REFUSED = ("line", "reason")
 _LOOKED_AT = 50
 
 
@@ -56,7 +61,7 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column to be matched: its heading, a few of its cells, and what it is guessed to be.
+    """A column to be matched: its heading (no two are alike), a few of its cells, and what it is guessed to be.
 
     `guess` is "email", "first_name", "last_name", "name", "list" or "" (kept as it is).
     """
@@ -79,6 +84,15 @@ class Look:
     has_headings: bool
     width: int
 
+    def headings(self) -> list[str]:
+        """The headings of the file itself."""
+        return [column.heading for column in self.columns[: self.width]]
+
+    def called(self, mapping: Mapping) -> list[str]:
+        """A name for each of its columns: the heading, or where it has none what the column is."""
+        said = _guesses(mapping)
+        return [name or said.get(i) or f"column {i + 1}" for i, name in enumerate(self.headings())]
+
 
 def look(sheet: Sheet, lists: AnyMapping[str, int]) -> Look:
     """Look at the first rows of `sheet`; `lists` are the ids of the lists by name. Raises Fault for a broken file."""
@@ -89,7 +103,7 @@ def look(sheet: Sheet, lists: AnyMapping[str, int]) -> Look:
     if rows[0].trouble or width > COLUMNS_MOST:
         raise Fault(f"The first row can't be read: {rows[0].trouble or f'it has {width:,} cells'}.")
     has_headings = not any(_is_address(cell) for cell in rows[0].cells)
-    headings = [cell.strip() for cell in rows[0].cells] if has_headings else []
+    headings = _distinct(rows[0].cells) if has_headings else []
     headings += [""] * (width - len(headings))
     body = rows[1:] if has_headings else rows
     mapping = guess(headings, body, lists, has_headings)
@@ -117,7 +131,7 @@ def guess(
     free = [i for i, word in enumerate(plain) if word in by_name and i not in (email, first, last, name)]
     listed = next((i for i in free if _says_yes_or_no(body, i)), None)
     list_id = None if listed is None else by_name[plain[listed]]
-    return Mapping(email, first, last, name, listed, list_id, has_headings)
+    return Mapping(email, first, last, name, listed, list_id, has_headings, _about_refusals(plain))
 
 
 def said_yes(cell: str) -> bool | None:
@@ -137,6 +151,25 @@ def cut_name(name: str) -> tuple[str, str]:
         return first.strip(), last.strip()
     first, _, last = name.strip().partition(" ")
     return first, last.strip()
+
+
+def _distinct(cells: Sequence[str]) -> list[str]:
+    """The headings as the fields of a customer are called: on one line, not too long, and no two alike."""
+    headings: list[str] = []
+    for cell in cells:
+        said = csv_sheet.typed(" ".join(cell.split()))[:HEADING_MOST]
+        heading, number = said, 1
+        while heading and heading in headings:
+            number += 1
+            heading = f"{said[: HEADING_MOST - 6]} ({number})"
+        headings.append(heading)
+    return headings
+
+
+def _about_refusals(plain: Sequence[str]) -> tuple[int, ...]:
+    """The columns that `refused.csv` puts behind the others, when this is such a file."""
+    last = max((index for index, word in enumerate(plain) if word), default=0)
+    return (last - 1, last) if last and tuple(plain[last - 1 : last + 1]) == REFUSED else ()
 
 
 def _guesses(mapping: Mapping) -> dict[int, str]:
@@ -182,5 +215,5 @@ def _says_yes_or_no(body: Sequence[Row], index: int) -> bool:
 
 
 def _samples(body: Sequence[Row], index: int) -> tuple[str, ...]:
-    cells = (row.cells[index].strip() for row in body if index < len(row.cells))
+    cells = (csv_sheet.typed(row.cells[index]).strip() for row in body if index < len(row.cells))
     return tuple(islice((cell[:80] for cell in cells if cell), SAMPLES))

@@ -8,18 +8,20 @@ Fails    LookupError for an import that there is not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
 from ..models import Import, ImportRow, db
-from . import verdicts
+from . import matching, verdicts
 from .verdicts import Wishes
 
 #: For so long what is needed for undoing an import is kept.
 UNDO_FOR = timedelta(days=30)
+#: Under this name an import keeps, beside what it was asked for, how the columns of its file are called.
+HEADINGS = "headings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,23 @@ def refusals(import_id: int) -> Iterator[Refusal]:
         yield Refusal(line, email, reason)
 
 
+def refused_rows(import_id: int) -> Iterator[list[str]]:
+    """The refused rows as they stood in the file, headings first, to be mended and imported again.
+
+    Behind them stand their line and the reason, which the import of such a file leaves out. What a row has more than
+    there are headings stands behind those, so that it is refused again until somebody has mended it.
+    """
+    called = row(import_id).wishes.get(HEADINGS) or ["email"]
+    width = len(called) - len(matching.REFUSED) * (tuple(called[-2:]) == matching.REFUSED)
+    yield [*called[:width], *matching.REFUSED]
+    columns = (ImportRow.line, ImportRow.email, ImportRow.reason, ImportRow.fields)
+    refused = (ImportRow.import_id == import_id) & (ImportRow.verdict == verdicts.REFUSED)
+    for line, email, reason, kept in db.session.execute(select(*columns).where(refused).order_by(ImportRow.line)):
+        cells = kept.get(verdicts.CELLS, [email])
+        own = [*cells[:width], *[""] * (width - len(cells))]
+        yield [*own, str(line), reason, *cells[len(called) :]]
+
+
 def kept_out(import_id: int, most: int = 1000) -> list[Refusal]:
     """The rows whose customers are kept out, with the reason: deleted before, unsubscribed, gets no mail-outs."""
     columns = (ImportRow.line, ImportRow.email, ImportRow.reason)
@@ -103,7 +122,8 @@ def kept_out(import_id: int, most: int = 1000) -> list[Refusal]:
 
 def wishes(row: Import) -> Wishes:
     """What an import was asked for."""
-    return Wishes(**{**row.wishes, "list_ids": tuple(row.wishes["list_ids"])})
+    said = {field.name: row.wishes[field.name] for field in fields(Wishes)}
+    return Wishes(**said | {"list_ids": tuple(said["list_ids"])})
 
 
 def row(import_id: int) -> Import:

@@ -19,7 +19,7 @@ from ..core.fault import Fault
 from . import workbook
 
 BYTES_MOST = 60_000_000
-COLUMNS_MOST = 200
+COLUMNS_MOST = workbook.CELLS_MOST
 ROWS_MOST = 500_000
 LINE_MOST = 200_000
 #: A quoted cell may run over so many lines; then its quote counts as never closed.
@@ -90,14 +90,19 @@ def _trouble(cells: tuple[str, ...]) -> str:
 
 
 def _encoding(data: bytes) -> str:
-    """The encoding of a text file: by its mark, by the NULs of UTF-16, or UTF-8 where it fits, else Windows-1252."""
+    """The encoding of a text file: by its mark, by the NULs of UTF-16, or UTF-8 where it fits, else Windows-1252.
+
+    In UTF-16 a NUL is half of every letter of an address and of every separator, and all stand on one side.
+    """
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     sample = data[:4096]
     for encoding, start in (("utf-16-le", 1), ("utf-16-be", 0)):
-        if sample[start::2].count(0) * 4 > len(sample):
+        if sample[start::2].count(0) * 10 > len(sample) and not sample[1 - start :: 2].count(0):
             return encoding
     return "utf-8" if _is_utf8(data) else "windows-1252"
 
@@ -179,7 +184,7 @@ def _record(lines: _Lines, separator: str) -> tuple[tuple[str, ...], str]:
             yield taken[-1]
 
     feeding = feed()
-    cells = next(csv.reader(feeding, delimiter=separator), [])
+    cells = next(csv.reader(feeding, delimiter=separator, skipinitialspace=True), [])
     if len(taken) > 1 or not lines.more():
         ended = len(taken) == LINES_MOST or not lines.more() or lines.is_too_long()
         if ended and _is_open(taken, separator):
@@ -193,7 +198,7 @@ def _record(lines: _Lines, separator: str) -> tuple[tuple[str, ...], str]:
 def _is_open(taken: list[str], separator: str) -> bool:
     """Whether these lines end inside a quoted cell."""
     try:
-        for _ in csv.reader(iter(taken), delimiter=separator, strict=True):
+        for _ in csv.reader(iter(taken), delimiter=separator, skipinitialspace=True, strict=True):
             pass
     except csv.Error as error:
         return "unexpected end" in str(error)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.fault import Fault
 from ..core.own import Own
+from ..core.telling import sheet
 from ..models import Place
 from . import address
 from .folding import FIELD_MOST, NAME_MOST, clean, sought
@@ -22,8 +23,8 @@ from .reading import Row
 NEW, UPDATED, UNCHANGED, KEPT_OUT = "new", "updated", "unchanged", "kept-out"
 WITHOUT_ADDRESS, DUPLICATE, REFUSED = "without-address", "duplicate", "refused"
 SHOWN_MOST = 300
-FIELD_NAME_MOST = 100
-_STARTS = "=+-@"
+#: Under this name a refused row keeps its cells.
+CELLS = "cells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Staged:
     """A row with its verdict; the columns of `import_row` but for the import's id.
 
     For a known customer the names and fields are what they become, and `was` is what is there now, if that differs.
+    Of a refused row `fields` keeps the cells, to be given back.
     """
 
     line: int
@@ -84,7 +86,7 @@ def read(row: Row, columns: Columns, headings: Sequence[str], own: Own) -> Stage
     typed = _cell(row, columns.email).strip()
     shown = typed[:SHOWN_MOST]
     if row.trouble:
-        return Staged(row.line, shown, REFUSED, row.trouble)
+        return _refused(row, shown, row.trouble)
     if not typed:
         return Staged(row.line, "", WITHOUT_ADDRESS)
     try:
@@ -93,12 +95,10 @@ def read(row: Row, columns: Columns, headings: Sequence[str], own: Own) -> Stage
         fields = _fields(row, columns, headings)
         listed = None if columns.listed is None else said_yes(_cell(row, columns.listed))
     except Fault as fault:
-        return Staged(row.line, shown, REFUSED, str(fault))
+        return _refused(row, shown, str(fault))
     except ValueError as error:
         heading = headings[columns.listed] if columns.listed is not None else ""
-        return Staged(
-            row.line, shown, REFUSED, f'"{error.args[0][:50]}" in the column {heading} is neither yes nor no.'
-        )
+        return _refused(row, shown, f'"{error.args[0][:50]}" in the column {heading} is neither yes nor no.')
     return Staged(row.line, email, NEW, "", address.same(email), first, last, "", fields, listed)
 
 
@@ -175,12 +175,15 @@ def _was(known: Known) -> dict[str, Any]:
 
 def _cell(row: Row, index: int | None) -> str:
     """What stands in a column; "" for none."""
-    return _armed(row.cells[index]) if index is not None and index < len(row.cells) else ""
+    return sheet.typed(row.cells[index]) if index is not None and index < len(row.cells) else ""
 
 
-def _armed(cell: str) -> str:
-    """A cell without the apostrophe that an export of ours puts before what a spreadsheet takes for a formula."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _STARTS and len(cell) > 1 else cell
+def _refused(row: Row, email: str, reason: str) -> Staged:
+    """A row that is not taken, with its cells."""
+    filled = len(row.cells)
+    while filled and not row.cells[filled - 1].strip():
+        filled -= 1
+    return Staged(row.line, email, REFUSED, reason, fields={CELLS: [sheet.typed(cell) for cell in row.cells[:filled]]})
 
 
 def _names(row: Row, columns: Columns) -> tuple[str, str]:
@@ -204,5 +207,5 @@ def _fields(row: Row, columns: Columns, headings: Sequence[str]) -> dict[str, st
                 "perhaps a comma stands in a cell without quotes around it."
             )
         heading = (headings[index] if index < len(headings) else "") or f"column {index + 1}"
-        fields[heading[:FIELD_NAME_MOST]] = clean(_armed(cell), f"What stands under {heading[:50]}", FIELD_MOST)
+        fields[heading] = clean(sheet.typed(cell), f"What stands under {heading[:50]}", FIELD_MOST)
     return fields

@@ -19,7 +19,8 @@ from openpyxl import load_workbook
 from ..core.fault import Fault
 
 UNPACKED_MOST = 400_000_000
-CELLS_MOST = 200
+#: A file may have so many columns: 200 fields of each customer, and as many again that only others have.
+CELLS_MOST = 400
 _BROKEN = "The workbook can't be read. Open it in your spreadsheet program, save it as .xlsx or as CSV, import that."
 _KINDS = {
     b"\xd0\xcf\x11\xe0": "an old workbook (.xls)",

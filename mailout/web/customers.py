@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import customers, exporting, foresee, lists, places, tally
 from ..core.fault import Fault
+from ..core.telling import sheet
 from ..core.telling.spoken import things
 from ..journal import note
 from ..models import Customer, MailingList, Place, db
@@ -157,7 +158,7 @@ def export() -> Response:
     db.session.commit()
     name = f"customers-{asking.now():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    lines = stream_with_context(exporting.lines(customers.ids(wanted.search)))
+    lines = stream_with_context(sheet.file(exporting.lines(customers.ids(wanted.search))))
     return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 

@@ -40,15 +40,11 @@ def show(import_id: int) -> str:
 
 @blueprint.get("/customers/imports/<int:import_id>/refused.csv")
 def refused(import_id: int) -> Response:
-    """The rows that are refused, with the reason, to be mended and imported again."""
+    """The rows that are refused, each with its own cells and the reason, to be mended and imported again."""
     plans.row(import_id)
-
-    def lines() -> list[str]:
-        rows = ((one.line, one.email, one.reason) for one in importing.refusals(import_id))
-        return [sheet.row(("line", "email", "reason")), *map(sheet.row, rows)]
-
+    lines = stream_with_context(sheet.file(map(sheet.row, plans.refused_rows(import_id))))
     headers = {"Content-Disposition": 'attachment; filename="refused.csv"'}
-    return Response(stream_with_context(iter(lines())), content_type="text/csv; charset=utf-8", headers=headers)
+    return Response(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @blueprint.post("/customers/imports/<int:import_id>/undo")

@@ -140,6 +140,21 @@ def test_an_export_is_safe_to_open_and_comes_back_unchanged(make, by):
     assert (again.new, again.updated, again.unchanged) == (0, 0, 2)
 
 
+def test_an_export_of_odd_columns_comes_back_unchanged(by):
+    wide = ",".join(["email", *(f"c{number}" for number in range(199))])
+    cells = ",".join(["ann@example.org", *(f"'=v{number}" for number in range(199))])
+    odd = (
+        "email,Note,Note,=cmd,=cmd,@SUM,\uff1dx,first_name\n"
+        "jo@example.org,\uff1d1,''=1,'-2,'+61 4,'\uff20x,\"two\nlines\",'-Jo\n"
+    )
+    for data in (odd, f"{wide}\n{cells}\n"):
+        importing.apply(importing.plan(data, "x.csv", **by).id, **by)
+
+    again = importing.plan("".join(exporting.lines(customers.ids(customers.Search()))), "again.csv", **by)
+
+    assert (again.new, again.updated, again.unchanged, again.refused) == (0, 0, 2, 0)
+
+
 def test_an_export_of_a_list_holds_those_included(make, by):
     newsletter = make.list("Newsletter", [JO, "ann@example.org"])
     places.set_place(customers.by_email(JO).id, newsletter.id, Place.EXCLUDED, how="switch", **by)

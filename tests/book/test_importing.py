@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from mailout.book import arrivals, customers, importing, lists, places, suppression
+from mailout.book import arrivals, customers, importing, lists, places, plans, suppression
 from mailout.core.delivery import State
 from mailout.core.fault import Fault
+from mailout.core.telling import sheet
 from mailout.journal import COMMAND
 from mailout.models import (
     Customer,
@@ -439,6 +440,60 @@ def test_too_many_cells_are_refused_for_a_comma_is_likely_the_cause(by):
     planned = importing.plan(b"email,first_name\njo@example.org,Smith, Jo\n", "x.csv", **by)
 
     assert "without quotes" in next(importing.refusals(planned.id)).reason
+
+
+def test_two_columns_of_one_heading_are_two_fields(by):
+    bring(b"email,Note,Note\njo@example.org,one,two\n", by)
+
+    assert everyone() == {"jo@example.org": ("", "", {"Note": "one", "Note (2)": "two"})}
+
+
+def test_refused_rows_come_back_with_their_cells_and_are_imported_once_mended(by, make):
+    newsletter = make.list("Newsletter")
+    data = (
+        "Name;E-Mail;Note;Note;Newsletter\n"
+        "Jo Smith;jo@@example.org;=1+1;b;yes\n"
+        "Eva;eva@example.org;a;b;x;one too many\n"
+        "Ann;ann@example.org;;;\n"
+    )
+
+    given = list(plans.refused_rows(bring(data, by).id))
+    reasons = [row[6] for row in given[1:]]
+    mended = "".join(map(sheet.row, given)).replace("@@", "@").replace("one too many", "")
+    done = bring(mended, by)
+
+    assert given[0] == ["Name", "E-Mail", "Note", "Note (2)", "Newsletter", "line", "reason"]
+    assert given[1][:6] == ["Jo Smith", "jo@@example.org", "=1+1", "b", "yes", "2"]
+    assert given[2][7:] == ["one too many"]
+    assert "one @" in reasons[0]
+    assert "6 cells" in reasons[1]
+    assert figures(done) == (2, 0, 0, 0, 0, 0, 0)
+    assert everyone()["jo@example.org"] == ("Jo", "Smith", {"Note": "=1+1", "Note (2)": "b"})
+    assert stands("jo@example.org", newsletter.name) is Place.INCLUDED
+
+
+def test_refused_rows_that_nobody_mended_are_refused_again_and_keep_their_shape(by):
+    data = "jo@@example.org,Jo\nann@example.org,Ann\n"
+
+    first = list(plans.refused_rows(importing.plan(data, "x.csv", **by).id))
+    again = list(plans.refused_rows(importing.plan("".join(map(sheet.row, first)), "refused.csv", **by).id))
+
+    assert first[0] == ["email", "column 2", "line", "reason"]
+    assert [row[:2] for row in again] == [row[:2] for row in first]
+    assert len(again[1]) == 4
+
+
+def test_refused_rows_of_an_import_from_before_they_were_kept_have_their_address(by):
+    planned = importing.plan(FILE, "x.csv", **by)
+    db.session.execute(update(ImportRow).values(fields={}))
+    row = db.session.get(Import, planned.id)
+    row.wishes = {name: value for name, value in row.wishes.items() if name != plans.HEADINGS}
+    db.session.commit()
+
+    given = list(plans.refused_rows(planned.id))
+
+    assert given[0] == ["email", "line", "reason"]
+    assert given[1][:2] == ["not an address", "6"]
 
 
 def test_progress_is_told(by):

@@ -203,3 +203,31 @@ def test_a_broken_workbook_is_a_fault_and_no_crash():
 
     with pytest.raises(Fault, match="can't be read"):
         rows(out.getvalue())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_known_where_few_letters_are_latin(encoding):
+    text = "メールアドレス\t名\n" + "jo@example.org\t山田太郎山田太郎山田太郎山田太郎\n" * 3
+
+    assert cells(text.encode(encoding))[1] == ("jo@example.org", "山田太郎山田太郎山田太郎山田太郎")
+
+
+def test_utf_32_is_known_by_its_mark():
+    assert cells(TEXT.encode("utf-32")) == ROWS
+
+
+def test_a_blank_before_a_quoted_cell_is_no_part_of_it():
+    data = b'email, first, last\njo@example.org, "Jo, Jr", "Smith"\n'
+
+    assert cells(data) == [("email", "first", "last"), ("jo@example.org", "Jo, Jr", "Smith")]
+
+
+def test_no_two_headings_are_alike():
+    long = "x" * 150
+    sheet = reading.open_sheet(f"email,Note,Note,note,'=cmd,,,two\tblanks,{long},{long}\njo@example.org,1\n", "x.csv")
+
+    headings = matching.look(sheet, {}).headings()
+
+    assert headings[:8] == ["email", "Note", "Note (2)", "note", "=cmd", "", "", "two blanks"]
+    assert len(set(headings[8:])) == 2
+    assert all(len(heading) <= 100 for heading in headings)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import email
 import email.policy
+import io
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -106,11 +108,22 @@ def test_the_mailbox_is_read_as_often_as_somebody_waits(keys: list[OpenKey], tim
         ("@SUM(A1)", '"\'@SUM(A1)"'),
         ("\t=1", '"\'\t=1"'),
         ("\uff1d1+1", '"\'\uff1d1+1"'),
+        ("'=1", "\"''=1\""),
         (None, '""'),
     ],
 )
 def test_a_cell_runs_no_formula(value: object, cell: str) -> None:
     assert sheet.cell(value) == cell
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Jo", "", "'", "o'x", "'x", "=1", "'=1", "''=1", "+61 4", "'+61 4", "-5", "@x", "\uff1dx", "'\uff1dx", "\tx"],
+)
+def test_what_was_disarmed_is_read_as_it_was(text: str) -> None:
+    (cell,) = next(csv.reader(io.StringIO(sheet.cell(text), newline="")))
+
+    assert sheet.typed(cell) == text
 
 
 def test_every_problem_has_its_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -306,7 +307,8 @@ def test_the_csv_holds_what_matches_and_no_formula_runs(sender: FlaskClient, mak
 
     answer = sender.post("/customers/export", data={"q": "bluegum"})
 
-    rows = list(csv.reader(io.StringIO(answer.text)))
+    assert answer.data.startswith(codecs.BOM_UTF8), "Excel spoils the accents of a file without it"
+    rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
     assert rows[0][:3] == ["email", "first_name", "last_name"]
     assert rows[1:] == [["a@bluegum.example", '\'=HYPERLINK("http://x","y")', "+61 2 6621 0000"]]
     assert "attachment" in answer.headers["Content-Disposition"]

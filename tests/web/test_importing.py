@@ -327,13 +327,18 @@ def test_who_left_stays_out_and_the_dry_run_says_so(sender: FlaskClient, make: M
 
 
 def test_refusals_can_be_downloaded_and_no_formula_runs(sender: FlaskClient) -> None:
-    address = send(sender, b'email\n"=HYPERLINK(""http://x"")"\nring first\n').location
+    address = send(sender, b'email,note\n"=HYPERLINK(""http://x"")",=1+1\nring first,M\xc3\xbcller\n').location
     link = re.search(r'href="(/customers/imports/\d+/refused.csv)"', look(sender, address))
 
     assert link is not None
     answer = sender.get(link[1])
-    assert answer.text.splitlines()[0] == '"line","email","reason"'
-    assert "\"'=HYPERLINK" in answer.text
+    lines = answer.data.decode("utf-8-sig").splitlines()
+    assert lines[0] == '"email","note","line","reason"'
+    assert lines[1].startswith('"\'=HYPERLINK(""http://x"")","\'=1+1","2",')
+    assert lines[2].startswith('"ring first","Müller","3",')
+    again = look(sender, send(sender, answer.data, "refused.csv").location)
+    assert figures(again)["Refused"] == 2
+    assert re.findall(r'value="out" selected', again) == ['value="out" selected'] * 2
     assert "attachment" in answer.headers["Content-Disposition"]
 
 
