@@ -28,7 +28,7 @@ BYTES = {Place.EXCLUDED: EXCLUDED, Place.INCLUDED: INCLUDED, Place.UNSUBSCRIBED:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Everybody's ids in an order, and the highest of them."""
+    """Ids in an order, and the highest of them."""
 
     ids: array[int]
     highest: int
@@ -39,14 +39,23 @@ class Order:
 
     def part_in(self, stands: bytes, place: Place, skipped: int, size: int, *, turned: bool) -> list[int]:
         """The same of those alone whose byte in `stands` is that of `place`."""
-        theirs = marked(stands.ljust(self.highest + 1, b"\0"), place)
-        walked, again = (iter(self.ids), iter(self.ids)) if not turned else (reversed(self.ids), reversed(self.ids))
+        theirs, walks = self._in(stands, place), (reversed, reversed) if turned else (iter, iter)
+        walked, again = (walk(self.ids) for walk in walks)
         return list(islice(compress(walked, map(theirs.__getitem__, again)), skipped, skipped + size))
 
+    def count_in(self, stands: bytes, place: Place) -> int:
+        """How many of them have that byte."""
+        return sum(map(self._in(stands, place).__getitem__, self.ids))
 
-def everybody(sort: Hashable, query: Select[int]) -> Order:
-    """The ids that `query` selects in the order that `sort` names."""
-    return edition.remembered(("everybody", sort), lambda: _order(query), edition.of_people())
+    def _in(self, stands: bytes, place: Place) -> bytes:
+        """1 for each customer in that place, 0 for the others, as far as the highest."""
+        return marked(stands.ljust(self.highest + 1, b"\0"), place)
+
+
+def order(question: Hashable, query: Select[int], *, suppression: bool) -> Order:
+    """The ids that `query` selects, kept as long as the people (and with `suppression` the suppressed) are the same."""
+    word = edition.of_people() + (edition.of_suppression() if suppression else "")
+    return edition.remembered(("order", question), lambda: _order(query), word)
 
 
 def places(list_id: int) -> bytes:
@@ -69,8 +78,9 @@ _ONLY = {place: bytes(int(value == byte) for value in range(256)) for place, byt
 
 
 def _order(query: Select[int]) -> Order:
-    ids = array("q", _whole(query))
-    return Order(ids, max(ids, default=0))
+    ids = _whole(query)
+    highest = max(ids, default=0)
+    return Order(array("I" if highest < 1 << 32 else "q", ids), highest)
 
 
 def _places(list_id: int) -> bytes:

@@ -20,7 +20,7 @@ from ..models import MailingList, Setting, changed, db
 
 _ANSWERS, _LOCKS = "mailout_answers", "mailout_asking"
 #: So many answers are kept; what is read of a large list is a hundred kilobytes, an order of everybody some hundred.
-REMEMBERED = 100
+REMEMBERED = 50
 Answer = TypeVar("Answer")
 _BOOK, _PEOPLE, _SUPPRESSION = "book edition", "people edition", "suppression edition"
 

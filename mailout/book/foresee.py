@@ -1,6 +1,6 @@
 """foresee -- what a bulk change would do, counted before anybody presses.
 
-Owns     nothing: it counts in what `columns` and `grid` know already
+Owns     nothing: it counts in what `columns` and `grid` know
 Never    changes anything; what it says is true at that moment
 Fails    as a search does: Fault for what there is not, LookupError for an unknown list
 """
@@ -8,14 +8,11 @@ Fails    as a search does: Fault for what there is not, LookupError for an unkno
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sqlalchemy import func, select
-
-from ..models import ListPlace, Place, db
-from . import columns
-from .edition import remembered
-from .grid import Search, count, few, ids
+from ..models import Place
+from . import columns, grid
+from .grid import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +35,27 @@ class Foreseen:
 
 def foresee(wanted: Search, list_id: int) -> Foreseen:
     """How those who are looked for stand in the list now."""
-    found = few(wanted)
-    if found is not None:
-        return _of_few(found, columns.places(list_id))
-    if wanted.q or wanted.state or not wanted.place or wanted.list_id is None:
-        key = replace(wanted, page=1, sort="name")
-        return remembered(("foresee", key, list_id), lambda: _of_many(key, list_id))
-    first, second = columns.places(wanted.list_id), columns.places(list_id)
-    place = Place(wanted.place)
-    return Foreseen(count(wanted), *(_of_list(first, place, second, to) for to in _STAND_THERE))
+    total, stands = grid.count(wanted), columns.places(list_id)
+    if wanted.list_id is None:
+        return _of_all(total, stands) if not grid.seeks(wanted) else _of_these(grid.order(wanted).ids, stands)
+    first, place = columns.places(wanted.list_id), Place(wanted.place)
+    if grid.seeks(wanted):
+        return _of_these(grid.order(wanted).part_in(first, place, 0, total, turned=False), stands)
+    return Foreseen(total, *(_of_list(first, place, stands, to) for to in _STAND_THERE))
 
 
 #: Places that are a row; whoever is excluded may have none.
 _STAND_THERE = (Place.INCLUDED, Place.UNSUBSCRIBED)
 
 
-def _of_few(found: Sequence[int], stands: bytes) -> Foreseen:
-    """Count a few by what is known of the list."""
-    theirs = bytes(stands[one] for one in found if one < len(stands))
-    return Foreseen(len(found), theirs.count(columns.INCLUDED), theirs.count(columns.UNSUBSCRIBED))
+def _of_all(total: int, stands: bytes) -> Foreseen:
+    return Foreseen(total, stands.count(columns.INCLUDED), stands.count(columns.UNSUBSCRIBED))
+
+
+def _of_these(found: Sequence[int], stands: bytes) -> Foreseen:
+    """Count some by where they stand."""
+    reaching = stands.ljust(max(found, default=0) + 1, b"\0")
+    return _of_all(len(found), bytes(map(reaching.__getitem__, found)))
 
 
 def _of_list(first: bytes, place: Place, second: bytes, to: Place) -> int:
@@ -66,14 +65,3 @@ def _of_list(first: bytes, place: Place, second: bytes, to: Place) -> int:
         return columns.both(columns.marked(first, place), there)
     elsewhere = sum(columns.both(columns.marked(first, other), there) for other in _STAND_THERE)
     return there.count(1) - elsewhere
-
-
-def _of_many(wanted: Search, list_id: int) -> Foreseen:
-    """Count many, by a walk: two questions, whatever their number."""
-    standing = (
-        select(ListPlace.place, func.count())
-        .where(ListPlace.list_id == list_id, ListPlace.customer_id.in_(ids(wanted)))
-        .group_by(ListPlace.place)
-    )
-    numbers = dict(iter(db.session.execute(standing)))
-    return Foreseen(count(wanted), numbers.get(Place.INCLUDED, 0), numbers.get(Place.UNSUBSCRIBED, 0))

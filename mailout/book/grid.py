@@ -4,24 +4,23 @@ Owns     what a search means, and how it stays quick at 100,000 customers in 10 
 Never    changes a row
 Fails    Fault for a search that asks for what there is not; LookupError for an unknown list
 
-Rows are found by two steps: the ids of one page from a narrow index, then those rows. A search looks for each of its
-words anywhere in a customer's names and address, capitals and accents aside.
+Rows are found by two steps: the ids of one page, then those rows. The first pages of everybody are walked to in an
+index; all else is found in whole columns, which are kept until they change. A search looks for each of its words
+anywhere in a customer's names and address, capitals and accents aside.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.fault import Fault
 from ..models import Customer, ListPlace, MailingList, Place, Suppressed, db
 from . import columns
-from .edition import remembered
 from .folding import fold
 from .tally import customers_here
 
@@ -30,17 +29,16 @@ SORTS = ("name", "email", "added")
 STATES = ("", "suppressed", "bounced")
 #: A search has this many words at most; more are left out.
 WORDS_MOST = 8
-#: Up to so many in a list it is quicker to sort them all than to walk through everybody.
-FEW = 2_000
-#: Up to so many that words or a state find are numbered by the walk that finds them; more are counted by a walk.
-FOUND_FEW = 2_000
-#: Rows that are so near to an end of a list are walked to; farther ones are found in whole columns.
+#: Rows that are so near to an end are walked to.
 NEAR = 250
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is looked for: words, a place in a list, a state; sorted how; which page. Sorts may begin with "-"."""
+    """What is looked for: words, a place in a list, a state; sorted how; which page. Sorts may begin with "-".
+
+    With a list goes a place: who is looked for stands there.
+    """
 
     q: str = ""
     list_id: int | None = None
@@ -60,88 +58,89 @@ class Page:
     pages: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a search: whom words and a state find (None: not sought), where all stand in its list."""
+
+    found: columns.Order | None
+    stands: bytes | None
+
+
 def search(wanted: Search, size: int = SIZE) -> Page:
     """The page of customers that are looked for; raises Fault for a place, state or sort that there is not."""
-    _order(wanted.sort)
-    found = few(wanted)
-    total = count(wanted) if found is None else len(found)
+    known = _known(wanted)
+    total = _count(wanted, known)
     pages = max(1, -(-total // size))
     page = min(max(1, wanted.page), pages)
-    offset = (page - 1) * size
-    here = _page_ids(wanted, offset, size, total) if found is None else found[offset : offset + size]
+    here = _page_ids(wanted, known, (page - 1) * size, size, total) if total else []
     return Page(_rows(here) if here else [], total, page, pages)
-
-
-def few(wanted: Search) -> Sequence[int] | None:
-    """The ids of all that words or a state find, in their order, by one walk through everybody; None for many."""
-    if not (fold(wanted.q) or wanted.state):
-        return None
-    return remembered(("few", replace(wanted, page=1)), lambda: _few(wanted))
-
-
-def _few(wanted: Search) -> Sequence[int] | None:
-    walk = bool(fold(wanted.q))
-    query = select(Customer.id).where(*_conditions(wanted, walk=walk)).order_by(*_in_order(wanted.sort))
-    found = array("q", db.session.scalars(query.limit(FOUND_FEW + 1)))
-    return found if len(found) <= FOUND_FEW else None
 
 
 def ids(wanted: Search) -> Select[int]:
     """The ids of all that are looked for, for a bulk change or an export."""
-    return select(Customer.id).where(*_conditions(wanted, walk=False))
+    return select(Customer.id).where(*_conditions(wanted))
 
 
 def count(wanted: Search) -> int:
-    """How many are looked for, from what is known already where that says it."""
-    conditions = _conditions(wanted, walk=bool(fold(wanted.q)))
-    if fold(wanted.q) or wanted.state:
-        query = select(func.count()).select_from(Customer).where(*conditions)
-        key = replace(wanted, page=1, sort="name")
-        return remembered(("count", key), lambda: db.session.scalar(query) or 0)
-    if wanted.list_id is None or not wanted.place:
-        return customers_here()
-    return _in_place(columns.places(wanted.list_id), wanted.place)
+    """How many are looked for."""
+    return _count(wanted, _known(wanted))
 
 
-def _in_place(stands: bytes, place: str) -> int:
-    """How many stand there; whoever has no place is excluded."""
-    if place == Place.EXCLUDED:
-        return max(0, customers_here() - stands.count(columns.INCLUDED) - stands.count(columns.UNSUBSCRIBED))
-    return stands.count(columns.BYTES[Place(place)])
+def order(wanted: Search) -> columns.Order:
+    """Everybody, or those whom words and a state find, wherever they stand; in the sort's order, not backwards."""
+    name = wanted.sort.removeprefix("-")
+    query = select(Customer.id).where(*_are_found(wanted)).order_by(*_in_order(name))
+    return columns.order((name, *_words(wanted), wanted.state), query, suppression=bool(wanted.state))
 
 
-def _page_ids(wanted: Search, offset: int, size: int, total: int) -> list[int]:
+def seeks(wanted: Search) -> bool:
+    """Whether words or a state are looked for."""
+    return bool(fold(wanted.q) or wanted.state)
+
+
+def _known(wanted: Search) -> _Known:
+    _check(wanted)
+    stands = None if wanted.list_id is None else columns.places(wanted.list_id)
+    return _Known(order(wanted) if seeks(wanted) else None, stands)
+
+
+def _count(wanted: Search, known: _Known) -> int:
+    if known.stands is None:
+        return customers_here() if known.found is None else len(known.found.ids)
+    place = Place(wanted.place)
+    if known.found is not None:
+        return known.found.count_in(known.stands, place)
+    if place is Place.EXCLUDED:  # whoever has no place
+        return max(
+            0, customers_here() - known.stands.count(columns.INCLUDED) - known.stands.count(columns.UNSUBSCRIBED)
+        )
+    return known.stands.count(columns.BYTES[place])
+
+
+def _page_ids(wanted: Search, known: _Known, offset: int, size: int, total: int) -> list[int]:
     """The ids of one page in their order; found from whichever end of the sort is nearer."""
     size = min(size, total - offset)
     from_end = offset > total // 2
     skipped = total - offset - size if from_end else offset
-    look = _far if total > FEW and _is_far(wanted, skipped, total) else _near
-    found = look(wanted, skipped, size, total, from_end=from_end)
+    if known == _Known(None, None) and skipped <= NEAR:
+        found = _walked(wanted, skipped, size, from_end=from_end)
+    else:
+        found = _looked_up(wanted, known, skipped, size, from_end=from_end)
     return found[::-1] if from_end else found
 
 
-def _is_far(wanted: Search, skipped: int, total: int) -> bool:
-    """Whether a walk to the page would pass by many; those who are few among everybody may all be at its end."""
-    if fold(wanted.q) or wanted.state:
-        return False
-    return skipped > NEAR or (wanted.list_id is not None and 2 * total < customers_here())
-
-
-def _near(wanted: Search, skipped: int, size: int, total: int, *, from_end: bool) -> list[int]:
-    """So many ids near to an end, by a walk from there."""
-    query = select(Customer.id).where(*_conditions(wanted, walk=total > FEW))
-    query = query.order_by(*_in_order(wanted.sort, turned=from_end))
+def _walked(wanted: Search, skipped: int, size: int, *, from_end: bool) -> list[int]:
+    """So many ids of everybody, near to an end."""
+    query = select(Customer.id).where(Customer.here()).order_by(*_in_order(wanted.sort, turned=from_end))
     return list(db.session.scalars(query.limit(size).offset(skipped)))
 
 
-def _far(wanted: Search, skipped: int, size: int, total: int, *, from_end: bool) -> list[int]:
-    """So many ids far from both ends, out of everybody's order and where they stand in the list."""
-    name, backwards = wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
-    query = select(Customer.id).where(Customer.here()).order_by(*_in_order(name))
-    order, turned = columns.everybody(name, query), backwards != from_end
-    if wanted.list_id is None or not wanted.place:
-        return order.part(skipped, size, turned=turned)
-    return order.part_in(columns.places(wanted.list_id), Place(wanted.place), skipped, size, turned=turned)
+def _looked_up(wanted: Search, known: _Known, skipped: int, size: int, *, from_end: bool) -> list[int]:
+    """So many ids out of an order, and of where they stand in the list."""
+    found, turned = known.found or order(wanted), wanted.sort.startswith("-") != from_end
+    if known.stands is None:
+        return found.part(skipped, size, turned=turned)
+    return found.part_in(known.stands, Place(wanted.place), skipped, size, turned=turned)
 
 
 def _in_order(sort: str, *, turned: bool = False) -> list[ColumnElement[Any]]:
@@ -170,41 +169,40 @@ def _order(sort: str) -> tuple[tuple[ColumnElement[Any], ...], bool]:
     return columns[name], backwards
 
 
-def _conditions(wanted: Search, *, walk: bool) -> list[ColumnElement[bool]]:
-    """What a row must meet. `walk`: places are looked up for each customer in turn, which suits a page of many."""
-    conditions = [Customer.here()]
-    words = sorted(fold(wanted.q).split()[:WORDS_MOST], key=len, reverse=True)  # the longest is in the fewest
-    conditions += [Customer.sought.contains(word, autoescape=True) for word in words]
+def _check(wanted: Search) -> None:
+    """Raises Fault for a sort, place or state that there is not, LookupError for such a list."""
+    _order(wanted.sort)
     if wanted.state not in STATES:
         raise Fault(f"There is no state {wanted.state} to filter by.")
+    if (wanted.place or wanted.list_id is not None) and wanted.place not in [str(place) for place in Place]:
+        raise Fault(f"There is no place {wanted.place} to filter by.")
+    if wanted.list_id is not None and db.session.get(MailingList, wanted.list_id) is None:
+        raise LookupError(f"There is no list {wanted.list_id}.")
+
+
+def _words(wanted: Search) -> list[str]:
+    """The words that are looked for; the longest first, for it is in the fewest."""
+    return sorted(fold(wanted.q).split()[:WORDS_MOST], key=len, reverse=True)
+
+
+def _are_found(wanted: Search) -> list[ColumnElement[bool]]:
+    """What words and the state ask of a row, and that it is here."""
+    conditions = [Customer.here()]
+    conditions += [Customer.sought.contains(word, autoescape=True) for word in _words(wanted)]
     if wanted.state == "suppressed":
         conditions.append(Customer.suppressed_for.in_([str(word) for word in Suppressed]))
     if wanted.state == "bounced":
         conditions.append(Customer.suppressed_for == Suppressed.BOUNCED.value)
-    if wanted.place and wanted.place not in [str(place) for place in Place]:
-        raise Fault(f"There is no place {wanted.place} to filter by.")
-    if wanted.list_id is not None:
-        _check_list(wanted.list_id)
-        if wanted.place:
-            conditions.append(_stands(wanted.list_id, wanted.place, walk))
     return conditions
 
 
-def _stands(list_id: int, place: str, walk: bool) -> ColumnElement[bool]:
-    """That a customer has this place in the list; excluded is whoever has no other."""
-    there = ListPlace.list_id == list_id
-    if place == Place.EXCLUDED:
-        there &= ListPlace.place != Place.EXCLUDED
-    else:
-        there &= ListPlace.place == place
-    met: ColumnElement[bool]
-    if walk:
-        met = exists().where(there, ListPlace.customer_id == Customer.id)
-    else:
-        met = Customer.id.in_(select(ListPlace.customer_id).where(there))
-    return ~met if place == Place.EXCLUDED else met
-
-
-def _check_list(list_id: int) -> None:
-    if db.session.get(MailingList, list_id) is None:
-        raise LookupError(f"There is no list {list_id}.")
+def _conditions(wanted: Search) -> list[ColumnElement[bool]]:
+    """What a row must meet to be looked for; excluded is whoever has no other place."""
+    _check(wanted)
+    if wanted.list_id is None:
+        return _are_found(wanted)
+    there = ListPlace.list_id == wanted.list_id
+    excluded = wanted.place == Place.EXCLUDED
+    there &= (ListPlace.place != Place.EXCLUDED) if excluded else (ListPlace.place == wanted.place)
+    stand = Customer.id.in_(select(ListPlace.customer_id).where(there))
+    return [*_are_found(wanted), ~stand if excluded else stand]

@@ -23,9 +23,8 @@ PEOPLE = 30
 
 @pytest.fixture
 def always_far(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No page is near, and no list small."""
+    """No page is near."""
     monkeypatch.setattr(grid, "NEAR", -1)
-    monkeypatch.setattr(grid, "FEW", 0)
     return
 
 
@@ -140,7 +139,7 @@ def test_after_every_change_it_is_still_true(book: tuple[list[int], list[int]]) 
     _check(of)
 
 
-def test_a_few_are_foreseen_by_what_is_known_of_the_list(book: tuple[list[int], list[int]]) -> None:
+def test_what_words_find_is_foreseen_too(book: tuple[list[int], list[int]]) -> None:
     people, of = book
     db.session.commit()
     wanted = Search(q="ada")
@@ -148,17 +147,11 @@ def test_a_few_are_foreseen_by_what_is_known_of_the_list(book: tuple[list[int], 
     assert 0 < len(these) < len(people)
 
     assert foresee(wanted, of[1]) == _truth().foreseen(these, of[1])
+    left = Search(q="ada", list_id=of[0], place=Place.UNSUBSCRIBED)
+    gone = [row.id for row in grid.search(left, size=PEOPLE).rows]
+    assert 0 < len(gone) < len(these)
+    assert foresee(left, of[1]) == _truth().foreseen(gone, of[1])
     assert foresee(Search(q="nobody is called so"), of[1]) == Foreseen(0, 0, 0)
-
-
-def test_many_are_foreseen_by_a_walk(book: tuple[list[int], list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "FOUND_FEW", 2)
-    db.session.commit()
-    wanted = Search(q="a")
-    these = [row.id for row in grid.search(wanted, size=PEOPLE).rows]
-    assert len(these) > 2
-
-    assert foresee(wanted, book[1][1]) == _truth().foreseen(these, book[1][1])
 
 
 def test_a_list_that_there_is_not_has_nobody_in_it(make: Make) -> None:
