@@ -1,8 +1,8 @@
 """turns -- pages are made in the order in which they were asked for, and only a few at a time.
 
 Owns     how many requests compute at once, and whose turn is next
-Never    keeps a place for a browser that sends or reads slowly; makes a form that checks a password wait for pages, or
-         the pages for it
+Never    keeps a place for a browser that sends or reads slowly; makes a form that checks a password or asks another
+         server wait for pages, or the pages for it
 Fails    never: a turn is given back whatever the page does
 
 Eight threads share one interpreter. Each row of a query hands it on, and whoever wants it back waits for the others:
@@ -24,6 +24,8 @@ AT_ONCE = 2
 
 #: A press of a switch is no longer than this; longer bodies are uploads, which take as long as their line does.
 BODY_MOST = 65_536
+#: What is pressed here waits for another server, up to 15 seconds: nobody else shall.
+ELSEWHERE = "/system/"
 
 
 class Turns:
@@ -73,4 +75,5 @@ def takes_turns(environ: WSGIEnvironment) -> bool:
         return not environ.get("PATH_INFO", "").startswith("/static/")
     length = environ.get("CONTENT_LENGTH") or ""
     small = length.isdigit() and int(length) <= BODY_MOST
-    return environ["REQUEST_METHOD"] == "POST" and "HTTP_HX_REQUEST" in environ and small
+    ours = "HTTP_HX_REQUEST" in environ and not environ.get("PATH_INFO", "").startswith(ELSEWHERE)
+    return environ["REQUEST_METHOD"] == "POST" and ours and small

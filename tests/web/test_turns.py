@@ -93,8 +93,20 @@ def test_what_a_switch_sends_is_read_before_it_has_its_turn() -> None:
         (environ("POST", body=b"in=1.2", HTTP_HX_REQUEST="true"), True),
         (environ("POST", body=b"x" * (BODY_MOST + 1), HTTP_HX_REQUEST="true"), False),
         (environ("POST", HTTP_HX_REQUEST="true"), False),
+        (environ("POST", "/system/mailbox", b"csrf_token=x", HTTP_HX_REQUEST="true"), False),
+        (environ("GET", "/system"), True),
     ],
-    ids=["a page", "its head", "a stylesheet", "a password", "a switch", "an upload", "a body of unknown length"],
+    ids=[
+        "a page",
+        "its head",
+        "a stylesheet",
+        "a password",
+        "a switch",
+        "an upload",
+        "a body of unknown length",
+        "a try that waits for another server",
+        "the page with its button",
+    ],
 )
 def test_who_takes_turns(asking: dict[str, Any], takes: bool) -> None:
     assert takes_turns(asking) == takes
