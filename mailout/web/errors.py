@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.exceptions import HTTPException, SecurityError, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import users
 from ..core.fault import Fault
+from ..current import settings
 from ..models import db
 from ..outbox.steering import NotNow
 from . import asking
@@ -62,6 +63,7 @@ def answer_for(app: Flask) -> None:
     """Have `app` answer in our words."""
     app.register_error_handler(CSRFError, lambda error: _say(CSRF, 400))
     app.register_error_handler(401, _sign_in)
+    app.register_error_handler(SecurityError, _another_name)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(Fault, _fault)
     app.register_error_handler(LookupError, _nothing)
@@ -96,6 +98,12 @@ def _sign_in(error: HTTPException) -> Answer:
         return Response(status=401, headers={"HX-Redirect": url_for("auth.login", next=here or None)})
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     return asking.go(url_for("auth.login", next=wanted if wanted != "/" else None))
+
+
+def _another_name(error: SecurityError) -> Answer:
+    """Say where we are to whoever called us by a name that is not ours; no page can be made for a name that is not."""
+    words = f"Mailout does not answer to this name. It is at {settings().base_url}/\n"
+    return Response(words, 400, content_type="text/plain; charset=utf-8")
 
 
 def _refused(error: Refused) -> Answer:

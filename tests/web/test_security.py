@@ -82,6 +82,17 @@ def test_another_host_is_not_believed(app: Flask, client: FlaskClient, make: Mak
     assert client.get("/login", headers={"X-Forwarded-Host": "evil.example"}).status_code == 200
 
 
+def test_whoever_calls_us_by_another_name_is_told_ours_and_the_log_stays_quiet(
+    https: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = https.test_client().get("/login", headers={"Host": "<b>203.0.113.7"})
+
+    assert answer.status_code == 400
+    assert answer.text == "Mailout does not answer to this name. It is at https://mail.example.org/\n"
+    assert answer.content_type.startswith("text/plain")
+    assert not caplog.records, "a scanner fills no log"
+
+
 def test_a_proxy_is_believed_only_as_far_as_it_was_named(https: Flask) -> None:
     client, seen = https.test_client(), []
     https.before_request(lambda: seen.append(asking.request.remote_addr))
