@@ -239,7 +239,8 @@ def confirm_address(user: User, address: str, link: str, now: datetime) -> None:
 
 def support(user: User, request_id: int, subject: str, message: str, state: str, now: datetime) -> None:
     """A support request: to SUPPORT_ADDRESS, or the Administrators."""
-    written = notices.support(f"{user.name} <{user.email}>", subject, message, state, page(f"/support/{request_id}"))
+    by = (user.name, user.email)
+    written = notices.support(by, subject, message, state, page(f"/support/{request_id}"))
     address = settings().support_address
     to = [("", address)] if address else [(one.name, one.email) for one in users.administrators()]
     for number, one in enumerate(to):

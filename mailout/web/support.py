@@ -7,12 +7,15 @@ Commits  the request and its notice together
 
 from __future__ import annotations
 
+import re
+
 from flask import Blueprint, flash, render_template, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from .. import doorbell
+from ..core import own
 from ..core.phase import Phase, phase
 from ..core.telling import refusals
 from ..core.telling.spoken import dated
@@ -27,6 +30,8 @@ blueprint = Blueprint("support", __name__)
 
 SIZE = 50
 SUBJECT_MOST, MESSAGE_MOST, MAILOUTS = 200, 10_000, 5
+#: What may be a key, wherever somebody copied it from.
+_MAYBE_KEY = re.compile(rf"(?:(?<=%2b)|(?<![0-9a-z]))[0-9a-z]{{{own.KEY_LENGTH}}}(?![0-9a-z])", re.IGNORECASE)
 
 
 @blueprint.get("/support")
@@ -47,7 +52,8 @@ def _form(errors: dict[str, str]) -> str:
 @limiter.limit("20/hour", key_func=lambda: str(asking.who().id))
 def send() -> Response | tuple[str, int]:
     """Keep the request with the state of the asker's mail-outs, and mail it."""
-    subject, message = asking.text("subject", SUBJECT_MOST), request.form.get("message", "").strip()[:MESSAGE_MOST]
+    subject = without_keys(asking.text("subject", SUBJECT_MOST))
+    message = without_keys(request.form.get("message", "").strip()[:MESSAGE_MOST])
     errors = {
         "subject": "" if subject else "Say in a few words what it is about.",
         "message": "" if message else "Say what happened.",
@@ -65,6 +71,11 @@ def send() -> Response | tuple[str, int]:
     doorbell.ring(doorbell.SEND)
     flash("Your request is on its way, with the state of your last mail-outs. The answer comes by email.", "good")
     return asking.go(url_for("support.ask"))
+
+
+def without_keys(text: str) -> str:
+    """`text` with the keys in it made unreadable: whoever pastes their address here gives it to others to read."""
+    return _MAYBE_KEY.sub(lambda found: "*" * len(found[0]) if own.is_key(found[0].lower()) else found[0], text)
 
 
 def state_of(user: User) -> str:

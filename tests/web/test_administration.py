@@ -289,6 +289,36 @@ class TestSupport:
         assert "key made" in shown
         assert client.get(f"/support/{row.id}").status_code == 403
 
+    def test_the_answer_to_a_request_goes_to_whoever_asked(
+        self, admin: FlaskClient, client_of: Clients, make: Make
+    ) -> None:
+        client = client_of(make.user("tom@mail.test"))
+
+        client.post("/support", data={"subject": "Nothing came", "message": "Where is it?"})
+
+        mailed = db.session.scalars(select(Notice).where(Notice.kind == "support")).one()
+        assert b"\r\nReply-To: Tom <tom@mail.test>\r\n" in mailed.raw, "our own address is read by nobody"
+
+    @pytest.mark.parametrize("shape", ["{}", "<{}>", "mailto:{}?subject=x", "{}, and", "%"])
+    def test_a_key_that_is_pasted_into_a_request_is_not_passed_on(
+        self, admin: FlaskClient, client_of: Clients, make: Make, shape: str
+    ) -> None:
+        tom, now = make.user("tom@mail.test"), datetime.now(UTC)
+        mailout = submission.open_mailout(make.list("Newsletter").id, tom, check_first=False, now=now)
+        db.session.commit()
+        address = submission.key_address(mailout)
+        key = address.partition("@")[0].rpartition("-")[2]
+        pasted = f"mailout%2B{key.upper()}@mail.test" if shape == "%" else shape.format(address)
+
+        client_of(tom).post("/support", data={"subject": f"About {pasted}", "message": f"I wrote to {pasted}\nYes."})
+
+        row = db.session.scalars(select(SupportRequest)).one()
+        mailed = db.session.scalars(select(Notice).where(Notice.kind == "support")).one()
+        said = f"{row.subject} {row.message} {mailed.raw.decode()} {mailed.subject} {admin.get('/audit').text}".lower()
+        assert key not in said.replace("=\r\n", "")
+        assert row.message.startswith("I wrote to ")
+        assert row.message.endswith("\nYes.")
+
     def test_what_goes_along_is_said_in_the_words_of_the_pages(self, client_of: Clients, make: Make) -> None:
         jo = make.user("jo@mail.test")
         mailing = Mailing(jo, make.list("Newsletter", ["a@customers.test", "b@customers.test"]))

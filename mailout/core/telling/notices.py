@@ -41,13 +41,17 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A notice before it is addressed. `answers` is the Message-ID of the letter that it answers, or ""."""
+    """A notice before it is addressed. `answers` is the Message-ID of the letter that it answers, or "".
+
+    `reply_to`, a name and an address, is who gets the answer to it; nobody reads what comes to us.
+    """
 
     subject: str
     text: str
     answers: str = ""
     references: str = ""
     attachments: tuple[Attachment, ...] = ()
+    reply_to: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ def message(
     mail = EmailMessage(policy=SMTP.clone(max_line_length=78))
     mail["From"] = _mailbox(*sender)
     mail["To"] = _mailbox(*to)
+    if written.reply_to:
+        mail["Reply-To"] = _mailbox(*written.reply_to)
     mail["Subject"] = line(written.subject)
     mail["Date"] = format_datetime(date)
     mail["Message-ID"] = message_id
@@ -217,10 +223,10 @@ def confirm_address(name: str, address: str, url: str) -> Written:
     return Written("Confirm your address for Mailout", text)
 
 
-def support(by: str, subject: str, message: str, state: str, url: str) -> Written:
-    """A support request, with the state of the user's latest mail-outs."""
-    text = f"{line(by)} asks:\n\n{message.strip()}\n\n--\nTheir latest mail-outs at that moment:\n{state}\n\n{url}\n"
-    return Written(f"Support: {line(subject, 200)}", text)
+def support(by: tuple[str, str], subject: str, message: str, state: str, url: str) -> Written:
+    """A support request of somebody (name and address), whom an answer to it reaches; with their latest mail-outs."""
+    text = f"{line(f'{by[0]} <{by[1]}>')} asks:\n\n{message.strip()}\n\n--\nTheir latest mail-outs at that moment:\n{state}\n\n{url}\n"
+    return Written(f"Support: {line(subject, 200)}", text, reply_to=by)
 
 
 def unsubscribed(organisation: str, what: str, url: str) -> Written:
