@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import joinedload
 
 from ..core.phase import ENDED, Counts, Phase, phase
@@ -20,6 +20,7 @@ from ..core.telling import spoken
 from ..models import Letter, LetterBytes, MailingList, Mailout, User, db
 from ..outbox import progress, sending
 from . import asking, recent, story, words
+from .searching import holds
 from .words import Word
 
 #: Few enough that their counts cost little at a hundred thousand recipients each.
@@ -87,8 +88,7 @@ def _matching(q: str) -> list[ColumnElement[bool]]:
     """The mail-outs in which `q` stands somewhere; a percent sign in it is a percent sign."""
     if not q:
         return []
-    columns = (Mailout.subject, Mailout.author, MailingList.name, User.name)
-    return [or_(*(column.icontains(q, autoescape=True) for column in columns))]
+    return [holds(q, Mailout.subject, Mailout.author, MailingList.name, User.name)]
 
 
 def latest_of(list_id: int) -> list[Line]:
