@@ -81,7 +81,7 @@ def release(letter_id: int, user: User, now: datetime) -> Mailout:
         raise Fault("This letter has been sent after all already.") from error
     frozen = queue.freeze(row.id, row.list_id, now)
     shelf.store(row.id, late.prepared)
-    note(Actor(user.id, user.email), "mailout.after-all", f"mail-out {row.id}", f"{frozen} recipients", now)
+    note(Actor(user.id, user.name), "mailout.after-all", f"mail-out {row.id}", f"{frozen} recipients", now)
     return row
 
 

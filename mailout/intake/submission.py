@@ -81,7 +81,7 @@ def open_mailout(list_id: int, user: User, *, check_first: bool, now: datetime) 
     db.session.flush()
     row.key_digest = own.digest(_key(row))
     db.session.flush()
-    note(Actor(user.id, user.email), "mailout.create", f"mail-out {row.id}", target.name, now)
+    note(Actor(user.id, user.name), "mailout.create", f"mail-out {row.id}", target.name, now)
     return row
 
 
@@ -260,7 +260,7 @@ def _is_answered(arrived: Arrived) -> bool:
 
 
 def _actor(row: Mailout) -> Actor:
-    return Actor(row.created_by_id, row.created_by.email)
+    return Actor(row.created_by_id, row.created_by.name)
 
 
 # -- letters without one key of ours -----------------------------------------------------------------------------------

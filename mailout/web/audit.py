@@ -16,7 +16,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..book import customers
-from ..models import Customer, JournalEntry, db
+from ..core.telling import refusals
+from ..models import Customer, JournalEntry, User, db
 from . import asking
 from .searching import contains
 
@@ -63,6 +64,11 @@ class Row:
     subject: str
     link: str
 
+    @property
+    def detail(self) -> str:
+        """What is told besides; why a letter was held is a word of ours there, and said as people say it."""
+        return refusals.briefly(self.entry.detail)
+
 
 @blueprint.get("/audit")
 def index() -> str:
@@ -70,14 +76,15 @@ def index() -> str:
     group = next((one for one in GROUPS if one.name == request.args.get("what", "")), GROUPS[0])
     found = select(JournalEntry).where(*_about(asking.query(), group))
     total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    page = found.order_by(JournalEntry.id.desc()).limit(SIZE).offset((asking.page() - 1) * SIZE)
+    page, pages = asking.page_of(total, SIZE)
+    rows = db.session.scalars(found.order_by(JournalEntry.id.desc()).limit(SIZE).offset((page - 1) * SIZE)).all()
     more: dict[str, Any] = {"q": asking.query() or None, "what": group.name or None}
     return render_template(
         "audit/index.html",
-        rows=_rows(db.session.scalars(page).all()),
+        rows=_rows(rows),
         total=total,
-        page=asking.page(),
-        pages=-(-total // SIZE),
+        page=page,
+        pages=pages,
         size=SIZE,
         groups=[(one.name, one.words) for one in GROUPS],
         what=group.name,
@@ -87,14 +94,19 @@ def index() -> str:
 
 
 def _about(query: str, group: Group) -> list[ColumnElement[bool]]:
-    """That an entry is of this group, and has all words of `query` somewhere or speaks of a customer who has them."""
+    """That an entry is of this group, and has all words of `query` somewhere or a customer or user who has them."""
     starts = or_(*(JournalEntry.action.startswith(start, autoescape=True) for start in group.actions))
     if not query:
         return [starts]
     columns = (JournalEntry.actor, JournalEntry.action, JournalEntry.subject, JournalEntry.detail)
     people = db.session.scalars(customers.ids(customers.Search(q=query)).limit(MEANT_MOST + 1)).all()
     meant = [f"customer {number}" for number in people] if len(people) <= MEANT_MOST else []
-    return [starts, contains(query, *columns) | JournalEntry.subject.in_(meant)]
+    theirs = JournalEntry.user_id.in_(select(User.id).where(contains(query, User.name, User.email)))
+    reasons = [problem for problem, words in refusals.BRIEFLY.items() if query.casefold() in words.casefold()]
+    return [
+        starts,
+        contains(query, *columns) | theirs | JournalEntry.subject.in_(meant) | JournalEntry.detail.in_(reasons),
+    ]
 
 
 def _rows(entries: Sequence[JournalEntry]) -> list[Row]:

@@ -89,7 +89,8 @@ def _door(wrong: str, onward: str, email: str = "", heading: str = "That didn't 
 def _wrong(email: str, account: str, address: str, onward: str) -> tuple[str, int, dict[str, str]]:
     """Say that it did not match, the same for an address that nobody has; a journal entry keeps what was tried."""
     _throttle().wrong(account, address, asking.now())
-    note(Actor(None, "somebody"), "sign-in.wrong", email, f"from {address}", asking.now())
+    tried = email if "@" in email else "what is no address"  # such as a password, typed one field too early
+    note(Actor(None, "somebody"), "sign-in.wrong", tried, f"from {address}", asking.now())
     db.session.commit()
     left = _throttle().tries_left(account, address, asking.now())
     more = (

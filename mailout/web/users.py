@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response
 from .. import doorbell
 from ..book import links, users
 from ..core.fault import Fault
+from ..journal import note
 from ..models import Link, User, UserAddress, db
 from ..outbox import notify
 from . import asking
@@ -80,6 +81,7 @@ def send_link(user_id: int) -> Response:
     user = users.find(user_id)
     if user.password_hash or not user.is_active:
         raise Fault(f"{user.name} has a password. On the page Sign in they can ask for a new one.")
+    note(asking.actor(), "user.invite", user.email, "a new link", asking.now())
     _mail_link(user, asking.now())
     flash(f"A new link is on its way to {user.email}. It works for an hour.", "good")
     return asking.go(url_for("users.index"))

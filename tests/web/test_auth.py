@@ -161,6 +161,18 @@ def test_every_wrong_sign_in_is_answered_alike(client_of: Clients, make: Make, e
     assert 'role="alert"' in answer.text
 
 
+def test_a_password_in_the_wrong_field_is_not_written_down(client_of: Clients, make: Make) -> None:
+    jo = make.user("jo@mail.test", administrator=True)
+
+    sign_in(client_of(None), "correct horse battery")
+    sign_in(client_of(None), "nobody@mail.test")
+
+    log = client_of(jo).get("/audit").text
+    assert "correct horse battery" not in log
+    assert "what is no address" in log
+    assert "nobody@mail.test" in log
+
+
 def test_the_time_does_not_tell_whether_an_account_exists(client_of: Clients, make: Make) -> None:
     make.user()
     client, took = client_of(None), {"jane@mail.test": [], "nobody@mail.test": []}  # type: dict[str, list[float]]

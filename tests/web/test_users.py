@@ -162,6 +162,7 @@ def test_the_invitation_can_be_sent_again_but_not_to_who_has_a_password(
     client.post(f"/users/{sasha.id}/link")
 
     assert client.get(f"/reset/{old}").status_code == 410
+    assert "User: invite" in client.get("/audit?q=sasha").text
     assert client.post(f"/users/{make.user('tom@mail.test').id}/link").status_code == 422
 
 
