@@ -90,6 +90,12 @@ def page() -> int:
     return min(max(request.args.get("page", 1, type=int) or 1, 1), 1_000_000)
 
 
+def page_of(total: int, size: int) -> tuple[int, int]:
+    """The page that is asked for, or the last where there are not as many; and how many there are of `size`."""
+    pages = -(-total // size)
+    return min(page(), max(pages, 1)), pages
+
+
 def query() -> str:
     """What is searched for: the parameter `q`, in one line."""
     return " ".join(request.args.get("q", "").split())[:200]

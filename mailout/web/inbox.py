@@ -46,14 +46,15 @@ def index() -> str:
     verdict = request.args.get("verdict", "")
     found = _found(asking.query(), verdict if verdict in VERDICTS else "")
     total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    rows = db.session.scalars(found.order_by(Letter.id.desc()).limit(SIZE).offset((asking.page() - 1) * SIZE)).all()
+    page, pages = asking.page_of(total, SIZE)
+    rows = db.session.scalars(found.order_by(Letter.id.desc()).limit(SIZE).offset((page - 1) * SIZE)).all()
     more: dict[str, Any] = {"q": asking.query() or None, "verdict": verdict or None}
     return render_template(
         "inbox/index.html",
         rows=rows,
         total=total,
-        page=asking.page(),
-        pages=-(-total // SIZE),
+        page=page,
+        pages=pages,
         size=SIZE,
         verdicts=[("", "Everything"), *((word, word.capitalize()) for word in VERDICTS)],
         verdict=verdict,

@@ -118,14 +118,15 @@ def _key(row: Mailout) -> str:
 def requests() -> str:
     """All requests, the newest first."""
     query = select(SupportRequest).options(joinedload(SupportRequest.user)).order_by(SupportRequest.id.desc())
-    rows = db.session.scalars(query.limit(SIZE).offset((asking.page() - 1) * SIZE)).all()
     total = db.session.scalar(select(func.count()).select_from(SupportRequest)) or 0
+    page, pages = asking.page_of(total, SIZE)
+    rows = db.session.scalars(query.limit(SIZE).offset((page - 1) * SIZE)).all()
     return render_template(
         "support/requests.html",
         rows=rows,
         total=total,
-        page=asking.page(),
-        pages=-(-total // SIZE),
+        page=page,
+        pages=pages,
         size=SIZE,
         link=lambda number: url_for("support.requests", page=number),
     )

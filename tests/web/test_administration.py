@@ -51,6 +51,14 @@ def letter(subject: str, verdict: str = "other", **more: object) -> Letter:
     return row
 
 
+@pytest.mark.parametrize("path", ["/audit", "/inbox", "/support/requests"])
+def test_a_page_beyond_the_last_is_the_last(admin: FlaskClient, path: str) -> None:
+    letter("Hello")
+    admin.post("/support", data={"subject": "Hello", "message": "Hello"})
+
+    assert "Hello" in admin.get(f"{path}?page=7").text
+
+
 class TestSystem:
     """How everything is, and the two buttons."""
 
@@ -250,6 +258,20 @@ class TestAudit:
         assert f'<a href="/customers/{ben.id}">ben@bluegum.example</a>' in everything
         assert f'<a href="/customers/{ann.id}">ann@bluegum.example</a>' in found
         assert "ben@bluegum.example" not in found
+
+    def test_a_mail_out_is_its_users_by_name_and_why_it_was_held_is_said_in_words(
+        self, admin: FlaskClient, make: Make
+    ) -> None:
+        tom = make.user("tom@mail.test")
+        Mailing(tom, make.list("Newsletter", ["ada@mail.test"])).held(author="tom@elsewhere.test")
+
+        page, found = admin.get("/audit").text, admin.get("/audit?q=no+user&what=mailouts").text
+
+        assert '<td data-label="Who">Tom</td><td data-label="What">Mail-out: create</td>' in page
+        assert "held, from an address that is no user’s" in page
+        assert "unknown-sender" not in page
+        assert "Mail-out: hold" in found
+        assert "Mail-out: create" in admin.get("/audit?q=tom@mail.test&what=mailouts").text, "by their address too"
 
     def test_a_line_break_in_a_name_makes_no_second_entry(self, admin: FlaskClient) -> None:
         note(Actor(None, "x\r\n2026 root deleted all"), "sign-in", "y\nz", "", datetime.now(UTC))
