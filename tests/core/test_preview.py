@@ -43,6 +43,17 @@ def test_a_letter_is_shown_with_its_text_html_pictures_and_files() -> None:
     assert [(one.name, one.type) for one in shown.attachments] == [("", "text/calendar"), ("x.txt", "text/plain")]
 
 
+def test_a_picture_that_is_not_seen_in_the_letter_is_one_of_its_files() -> None:
+    attached = PICTURE.replace("Content-ID: <dog@x>", "Content-Disposition: attachment; filename=dog.png")
+    with_text = seen(f"From: j@x.org\n{multi('mixed', P, attached)}")
+    inline = seen(f"From: j@x.org\n{multi('mixed', P, PICTURE)}")
+    with_html = seen(f"From: j@x.org\n{multi('mixed', H, attached)}")
+
+    for shown in (with_text, inline, with_html):
+        assert shown.pictures == ()
+        assert [(one.name, one.size, one.type) for one in shown.attachments] == [("dog.png", 6, "image/png")]
+
+
 def test_a_letter_of_text_has_no_html_and_one_of_html_has_its_words() -> None:
     assert seen(f"From: j@x.org\n{P}").html == ""
     assert (

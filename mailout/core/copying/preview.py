@@ -47,7 +47,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a reader sees: `html` is a whole document for a sandboxed frame, "" when the letter is text alone."""
+    """What a reader sees: `html` is a whole document for a sandboxed frame, "" when the letter is text alone.
+
+    `pictures` are those that are seen in it; a picture that is not is one of the `attachments`.
+    """
 
     subject: str
     from_: str
@@ -64,11 +67,12 @@ def preview(fields: tuple[Field, ...], body: bytes) -> Preview:
     except Unreadable:
         return Preview(_subject(fields), _from(fields), "", "", (), ())
     has_html = any(part.type == "text/html" for part in texts(shown.root))
+    document = clean.document(shown.markup(shown.root), shown.picture) if has_html else ""
     return Preview(
         subject=_subject(fields),
         from_=_from(fields),
         text=shown.plain(),
-        html=clean.document(shown.markup(shown.root), shown.picture) if has_html else "",
+        html=document,
         pictures=tuple(shown.listed(pictures=True)),
         attachments=tuple(shown.listed(pictures=False)),
     )
@@ -94,6 +98,7 @@ class _Shown:
     def __init__(self, root: Part, body: bytes) -> None:
         self.root, self.body = root, body
         self.room = PICTURES_MOST
+        self.seen: set[str] = set()
 
     def plain(self) -> str:
         """The displayed text; where there is only HTML, its words."""
@@ -128,15 +133,19 @@ class _Shown:
             if kind and wanted and wanted in (part.content_id, part.number):
                 octets = decoded(part, self.body)
                 self.room -= len(octets)
-                return f"data:{kind};base64,{base64.b64encode(octets).decode()}" if self.room >= 0 else ""
+                if self.room < 0:
+                    return ""
+                self.seen.add(part.number)
+                return f"data:{kind};base64,{base64.b64encode(octets).decode()}"
         return ""
 
     def listed(self, *, pictures: bool) -> list[Attachment]:
-        """The files of the letter: those that are pictures, or the others."""
+        """The pictures that are seen in the letter, or the files: whatever else came with it, pictures too."""
         return [
             Attachment(part.filename, len(decoded(part, self.body)), part.type)
             for part in leaves(self.root)
-            if part.type.startswith("image/") is pictures and (pictures or is_attachment(part, self.root))
+            if (part.number in self.seen) is pictures
+            and (part.type.startswith("image/") or is_attachment(part, self.root))
         ]
 
 
