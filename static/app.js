@@ -102,6 +102,8 @@ const openOnce = () => {
 document.addEventListener("DOMContentLoaded", () => {
   quick();
   openOnce();
+  /* What is not right yet has the focus, wherever on the page it is: its words are read with it. */
+  document.querySelector('[aria-invalid="true"]')?.focus();
   /* A live region speaks when it changes, not when it is born: say what was flashed once more. */
   const region = notes();
   if (region?.childElementCount) {

@@ -212,6 +212,33 @@ def test_the_theme_of_the_profile_wins_over_the_systems(open_page: Open, jo: Use
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(246, 245, 242)"
 
 
+def test_what_is_not_right_yet_has_the_focus_and_is_said_on_top_too(open_page: Open, jo: User) -> None:
+    page = open_page(jo, "/profile", width=390)
+
+    page.get_by_label("Another address").fill("a-rather-long-local-part.of-an-address@a-rather-long-domain-name.mail.test")
+    page.get_by_role("button", name="Add").click()
+
+    page.get_by_role("alert").wait_for()
+    assert page.evaluate("document.activeElement.id") == "field-address"
+    assert page.get_by_label("Another address").is_visible()
+    assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "#field-address"
+    assert axe(page) == []
+
+
+def test_with_forced_colours_one_sees_what_is_on_and_where_one_is(open_page: Open, jo: User) -> None:
+    page = open_page(jo, "/users")
+    page.emulate_media(forced_colors="active", color_scheme="dark")
+    knob = "element => getComputedStyle(element, '::before').backgroundColor"
+    off, on = page.locator(".switch:not(:checked)").first, page.locator(".switch:checked").first
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    assert off.evaluate(knob) not in (ground, "rgba(0, 0, 0, 0)")
+    assert on.evaluate(knob) != on.evaluate("element => getComputedStyle(element).backgroundColor")
+    line = "element => getComputedStyle(element).borderBottomColor"
+    assert page.locator(".menu.here > summary").first.evaluate(line) != ground
+    assert page.locator(".bar-item").first.evaluate(line) == ground
+
+
 def test_what_was_done_is_announced(open_page: Open, jo: User) -> None:
     page = open_page(jo, "/profile")
 

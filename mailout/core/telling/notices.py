@@ -225,7 +225,8 @@ def confirm_address(name: str, address: str, url: str) -> Written:
 
 def support(by: tuple[str, str], subject: str, message: str, state: str, url: str) -> Written:
     """A support request of somebody (name and address), whom an answer to it reaches; with their latest mail-outs."""
-    text = f"{line(f'{by[0]} <{by[1]}>')} asks:\n\n{message.strip()}\n\n--\nTheir latest mail-outs at that moment:\n{state}\n\n{url}\n"
+    who = line(f"{by[0]} <{by[1]}>")
+    text = f"{who} asks:\n\n{message.strip()}\n\n--\nTheir latest mail-outs at that moment:\n{state}\n\n{url}\n"
     return Written(f"Support: {line(subject, 200)}", text, reply_to=by)
 
 
