@@ -18,7 +18,7 @@ from sqlalchemy import insert, select, update
 
 from ..models import MailingList, Setting, changed, db
 
-_ANSWERS, _LOCKS = "mailout_answers", "mailout_asking"
+_KEPT = "mailout_answers"
 #: So many answers are kept; what is read of a large list is a hundred kilobytes, an order of everybody some hundred.
 REMEMBERED = 50
 Answer = TypeVar("Answer")
@@ -74,32 +74,50 @@ def remembered(question: Hashable, answer: Callable[[], Answer], word: str | Non
 
     Ask nothing else by the same question. Several who ask at once wait for the one who asks the tables.
     """
-    word = edition() if word is None else word
-    found = _answers().get(question)
-    if not word or found is None or found[0] != word:
-        with _asking().setdefault(question, Lock()):
-            found = _answers().get(question)
-            if not word or found is None or found[0] != word:
-                found = (word, answer())
-                _keep(question, found)
+    word, shelf = edition() if word is None else word, _shelf()
+    found = shelf.find(question, word)
+    if found is None:
+        with shelf.asking(question):
+            found = shelf.find(question, word) or shelf.keep(question, word, answer())
     return cast(Answer, found[1])
 
 
-def _answers() -> dict[Hashable, tuple[str, object]]:
-    return cast("dict[Hashable, tuple[str, object]]", current_app.extensions.setdefault(_ANSWERS, {}))
+class _Shelf:
+    """The answers that one application remembers, those that were asked for longest ago first."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, tuple[str, object]] = {}
+        self._locks: dict[Hashable, Lock] = {}
+        self._lock = Lock()
+
+    def find(self, question: Hashable, word: str) -> tuple[str, object] | None:
+        """The answer of that edition, if it is known."""
+        with self._lock:
+            found = self._answers.pop(question, None)
+            if found is None:
+                return None
+            self._answers[question] = found
+        return found if word and found[0] == word else None
+
+    def keep(self, question: Hashable, word: str, answer: object) -> tuple[str, object]:
+        """Remember an answer; when there are many, forget the one that nobody asked for."""
+        with self._lock:
+            self._answers.pop(question, None)
+            self._answers[question] = (word, answer)
+            if len(self._answers) > REMEMBERED:
+                oldest = next(iter(self._answers))
+                del self._answers[oldest]
+                self._locks.pop(oldest, None)
+        return word, answer
+
+    def asking(self, question: Hashable) -> Lock:
+        """What whoever asks the tables holds meanwhile."""
+        with self._lock:
+            return self._locks.setdefault(question, Lock())
 
 
-def _asking() -> dict[Hashable, Lock]:
-    return cast("dict[Hashable, Lock]", current_app.extensions.setdefault(_LOCKS, {}))
-
-
-def _keep(question: Hashable, found: tuple[str, object]) -> None:
-    """Remember an answer; when there are very many, forget the others."""
-    kept, asking = _answers(), _asking()
-    if len(kept) >= REMEMBERED:
-        kept.clear()
-        asking.clear()
-    kept[question] = found
+def _shelf() -> _Shelf:
+    return cast(_Shelf, current_app.extensions.setdefault(_KEPT, _Shelf()))
 
 
 def _setting(name: str) -> str:

@@ -42,6 +42,24 @@ def test_several_who_ask_the_same_at_once_wait_for_one_answer(app: Flask, make: 
     assert len(asked) == 1
 
 
+def test_what_was_asked_longest_ago_is_forgotten_first(app: Flask, make: Make) -> None:
+    make.customer("ann@customers.test")
+    asked: list[int] = []
+
+    def ask(number: int) -> int:
+        return edition.remembered(number, lambda: asked.append(number) or number)
+
+    for number in range(edition.REMEMBERED):
+        ask(number)
+        assert ask(0) == 0
+    ask(edition.REMEMBERED)  # one more than there is room for
+
+    assert ask(0) == 0
+    assert asked.count(0) == 1
+    ask(1)
+    assert asked.count(1) == 2
+
+
 @pytest.mark.parametrize("place", [Place.INCLUDED, Place.EXCLUDED, Place.UNSUBSCRIBED])
 def test_what_a_bulk_change_would_do_is_counted_for_each_place(app: Flask, make: Make, place: Place) -> None:
     first, second = make.list("First"), make.list("Second")
