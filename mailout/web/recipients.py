@@ -9,22 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from flask import Blueprint, Response, current_app, render_template, request
 from sqlalchemy import ColumnElement, func, select
 
-from ..core.delivery import PUBLIC, private
+from ..core.delivery import PUBLIC, State, private
 from ..core.telling import left_out, spoken
 from ..journal import note
 from ..models import Recipient, Reply, db
 from ..outbox import notify, progress
-from . import asking, outcome, recent, words
+from . import asking, outcome, recent, roster, words
 from .searching import holds
 
 blueprint = Blueprint("recipients", __name__)
 
 SIZE, MOST_FOUND = 25, 5000
+#: Of those in these states a server's words are looked for, for they say why.
+NOT_ACCEPTED = (State.DEFERRED, State.FAILED, State.UNCERTAIN, State.BOUNCED)
+#: A state that every so many-th is in is paged by a walk through all.
+CROWDED = 4
 _KEPT, KEPT_MOST = "mailout_recipients_in_a_row", 500
 
 
@@ -84,26 +89,64 @@ def _state() -> str:
 
 
 def _search(seen: progress.Overview, state: str, q: str, page: int) -> Found:
-    everybody = _first_of_all(seen.row.id, seen.counts.total)
-    mine = Recipient.mailout_id == seen.row.id
-    if q and everybody is not None:  # they lie in a row, and are walked through without an index
-        mine = Recipient.id.between(everybody, everybody + seen.counts.total - 1)
-    ids = select(Recipient.id).where(mine, *_where(state, q)).order_by(Recipient.id)
-    # a search walks once through all recipients, and not beyond what anybody would page through
-    found = list(db.session.scalars(ids.limit(MOST_FOUND))) if q else []
+    mine = Recipients(seen.row.id, seen.counts.total, _first_of_all(seen.row.id, seen.counts.total))
+    found = mine.found(state, q) if q else []
     total = len(found) if q else seen.counts.as_words()[state or "total"]
     pages = max(1, -(-total // SIZE))
     page = min(page, pages)
     first = (page - 1) * SIZE
-    start = None if q or state else everybody
-    if start is not None:
-        shown = [Recipient.id >= start + first, Recipient.id < start + first + SIZE]
-    else:
-        shown = [Recipient.id.in_(found[first : first + SIZE] if q else ids.limit(SIZE).offset(first))]
-    query = select(Recipient).where(*shown).order_by(Recipient.id)
-    rows = [row for row in db.session.scalars(query) if row.mailout_id == seen.row.id]
+    shown = found[first : first + SIZE] if q else mine.part(state, first, min(SIZE, total - first), total)
+    rows = db.session.scalars(select(Recipient).where(Recipient.id.in_(shown)).order_by(Recipient.id)).all()
     said = _answers([row.id for row in rows])
     return Found(state, q, [_row(row, said.get(row.id, [])) for row in rows], total, page, pages)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """The recipients of a mail-out: how many, and the number of the first when they are numbered without a gap."""
+
+    mailout_id: int
+    total: int
+    first: int | None
+
+    def part(self, state: str, skipped: int, size: int, total: int) -> list[int]:
+        """The numbers of so many after the first `skipped` of the `total` in a state; found from the nearer end."""
+        if self.first is not None and not state:
+            return list(range(self.first + skipped, self.first + skipped + size))
+        crowded = self.first is not None and total * CROWDED >= self.total
+        query, turned = select(Recipient.id).where(self._all(in_a_row=crowded), *_in(state)), skipped > total // 2
+        query = query.order_by(Recipient.id.desc() if turned else Recipient.id)
+        offset = total - skipped - size if turned else skipped
+        return list(db.session.scalars(query.limit(size).offset(max(0, offset))))
+
+    def found(self, state: str, q: str) -> Sequence[int]:
+        """The numbers of those in a state in whose name, address or server's words `q` stands, so many at most.
+
+        Names are looked for first; what the servers said to those who were accepted, only when nobody is called so.
+        """
+        if self.first is not None and not state:
+            named = islice(roster.of(self.mailout_id, self.first, self.total).find(q), MOST_FOUND)
+            if found := sorted({*named, *self._told(q)}):
+                return found[:MOST_FOUND]
+        said = holds(q, Recipient.address, Recipient.name, Recipient.reply)
+        query = select(Recipient.id).where(self._all(in_a_row=not state), *_in(state), said)
+        return db.session.scalars(query.order_by(Recipient.id).limit(MOST_FOUND)).all()
+
+    def _told(self, q: str) -> Sequence[int]:
+        """Those who were not accepted and to whom a server said something with `q` in it."""
+        these = (Recipient.mailout_id == self.mailout_id) & Recipient.state.in_(NOT_ACCEPTED)
+        return db.session.scalars(select(Recipient.id).where(these, holds(q, Recipient.reply)).limit(MOST_FOUND)).all()
+
+    def _all(self, *, in_a_row: bool) -> ColumnElement[bool]:
+        """All of them; `in_a_row` by their numbers, which is a walk without an index."""
+        if self.first is None or not in_a_row:
+            return Recipient.mailout_id == self.mailout_id
+        return Recipient.id.between(self.first, self.first + self.total - 1)
+
+
+def _in(state: str) -> list[ColumnElement[bool]]:
+    """That a recipient is in this state; "" is any."""
+    return [Recipient.state.in_(private(state))] if state else []
 
 
 def _first_of_all(mailout_id: int, total: int) -> int | None:
@@ -119,16 +162,6 @@ def _first_of_all(mailout_id: int, total: int) -> int | None:
             kept.clear()
         kept[mailout_id, total] = first if many == total and many and last - first + 1 == many else None
     return kept[mailout_id, total]
-
-
-def _where(state: str, q: str) -> list[ColumnElement[bool]]:
-    """Those in that state whose name, address or reply has `q` in it."""
-    where: list[ColumnElement[bool]] = []
-    if state:
-        where.append(Recipient.state.in_(private(state)))
-    if q:
-        where.append(holds(q, Recipient.address, Recipient.name, Recipient.reply))
-    return where
 
 
 def _answers(recipient_ids: Sequence[int]) -> dict[int, list[Answer]]:

@@ -35,7 +35,7 @@ from mailout.book.folding import sought
 from mailout.core import own
 from mailout.core.delivery import State
 from mailout.current import secret
-from mailout.models import Customer, Letter, ListPlace, Mailout, Place, PlaceChange, Recipient, User, db
+from mailout.models import Customer, JournalEntry, Letter, ListPlace, Mailout, Place, PlaceChange, Recipient, User, db
 from mailout.web import create_app
 from tests.benchmarks.book import FIRST, LAST, csv, say
 from tests.conftest import environment
@@ -127,8 +127,41 @@ def plant(many: int, now: datetime) -> User:
     db.session.flush()
     copies = select(literal(row.id), Customer.id, Customer.email, literal(State.QUEUED.value))
     db.session.execute(insert(Recipient).from_select(["mailout_id", "customer_id", "address", "state"], copies))
+    plant_logs(many, user, now)
     db.session.commit()
     return user
+
+
+def plant_logs(many: int, user: User, now: datetime) -> None:
+    """What two years leave behind: an entry of the audit log for every other customer, a letter for every fifth."""
+    deeds = ("customer.edit", "customer.suppress", "sign-in", "mailout.pause")
+    entries = [
+        {
+            "at": now,
+            "user_id": user.id,
+            "actor": user.name,
+            "action": deeds[number % len(deeds)],
+            "subject": f"customer {number + 1}",
+            "detail": "first name, last name",
+        }
+        for number in range(many // 2)
+    ]
+    verdicts = ("bounce", "auto-reply", "other", "reply")
+    letters = [
+        {
+            "digest": f"letter {number}",
+            "received_at": now,
+            "size": 3000,
+            "spool": "handled",
+            "handled_at": now,
+            "verdict": verdicts[number % len(verdicts)],
+            "author": f"customer{number}@example{number % 97}.org",
+            "subject": f"Away until {number}",
+        }
+        for number in range(many // 5)
+    ]
+    db.session.execute(insert(JournalEntry), entries)
+    db.session.execute(insert(Letter), letters)
 
 
 def send_forever(folder: Path, port: int) -> None:
@@ -209,6 +242,10 @@ def pages(customers: int) -> dict[str, Callable[[int], str]]:
         "customers, some page": lambda number: f"/customers?page={number * 7919 % (customers // 25) + 1}",
         "customers, searched": lambda number: f"/customers?q={words[number % len(words)]}",
         "customers, one word": lambda number: f"/customers?q=customer{number % customers}",
+        "customers, one letter": lambda number: f"/customers?q={'aeiou'[number % 5]}&page={number % 900 + 1}",
+        "customers, searched in a list": lambda number: (
+            f"/customers?q={'aeiou'[number % 5]}&list={number % LISTS + 1}&place=excluded"
+        ),
         "customers of a list": lambda number: f"/customers?list={number % LISTS + 1}&page={number % 900 + 1}",
         "customers out of a list": lambda number: f"/customers?list={number % LISTS + 1}&place=excluded",
         "customers who left": lambda number: f"/customers?list={number % LISTS + 1}&place=unsubscribed",
@@ -224,6 +261,15 @@ def pages(customers: int) -> dict[str, Callable[[int], str]]:
         "mail-outs": lambda number: "/mailouts",
         "a mail-out that is sending": lambda number: "/mailouts/1",
         "recipients": lambda number: f"/mailouts/1/recipients?page={number % 900 + 1}",
+        "recipients, searched": lambda number: f"/mailouts/1/recipients?q=customer{number % customers}",
+        "recipients in one state": lambda number: f"/mailouts/1/recipients?state=queued&page={number % 900 + 1}",
+        "inbox log, searched": lambda number: f"/inbox?q=customer{number % customers}",
+        "audit log": lambda number: "/audit",
+        "audit log, searched": lambda number: f"/audit?q=customer{number % customers}",
+        "users": lambda number: "/users",
+        "system": lambda number: "/system",
+        "support": lambda number: "/support",
+        "help, searched": lambda number: "/help?q=key",
     }
 
 
