@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, delete, exists, insert, literal, null, select, true, update
+from sqlalchemy import Select, delete, exists, func, insert, literal, null, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..core.fault import Fault
@@ -30,7 +30,7 @@ from ..models import (
     db,
 )
 from ..outbox import queue
-from . import moving, places, verdicts
+from . import moving, numbers, places, verdicts
 from .arrivals import BIT, politely
 from .customers import forgotten_digest
 from .edition import touch
@@ -135,6 +135,7 @@ def _bring(job: Job, mine: ColumnElement[bool], targets: list[_Target]) -> None:
     stopped = job.wishes.suppress
     at = literal(job.now, Customer.created_at.type)
     columns = {
+        Customer.id: numbers.highest() + func.row_number().over(order_by=ImportRow.line),
         Customer.email: ImportRow.email,
         Customer.email_same: ImportRow.email_same,
         Customer.first_name: ImportRow.first_name,

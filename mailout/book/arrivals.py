@@ -22,6 +22,7 @@ from sqlalchemy import delete, select, update
 from ..core.fault import Fault
 from ..current import settings
 from ..models import Customer, Import, ImportRow, changed, db
+from . import numbers
 
 BIT = 250
 #: Seconds that the database is left to others after a bit of work, at most.
@@ -47,6 +48,7 @@ def clear() -> int:
     while ids := db.session.scalars(unseen).all():
         with politely():
             changed(update(ImportRow).where(ImportRow.customer_id.in_(ids)).values(customer_id=None))
+            numbers.keep()
             db.session.execute(delete(Customer).where(Customer.id.in_(ids)))
             db.session.commit()
         cleared += len(ids)
@@ -63,6 +65,7 @@ def make_way(email_same: str) -> bool:
             mine = (Customer.email_same == email_same) & Customer.came_with.in_(Import.under_way())
             ids = select(Customer.id).where(mine)
             changed(update(ImportRow).where(ImportRow.customer_id.in_(ids)).values(customer_id=None))
+            numbers.keep()
             db.session.execute(delete(Customer).where(mine))
     except Fault:
         return False

@@ -23,7 +23,7 @@ from ..current import settings
 from ..journal import Actor, note
 from ..models import Customer, Forgotten, ListPlace, Place, changed, db
 from ..outbox import queue
-from . import address, arrivals, places
+from . import address, arrivals, numbers, places
 from .address import same
 from .edition import touch, touch_people
 from .folding import FIELD_MOST, clean, sought
@@ -83,7 +83,8 @@ def add(email: str, first_name: str, last_name: str, *, actor: Actor, now: datet
     Raises Fault when the address is no good or is a customer's already.
     """
     kept, first, last = check_address(email), *_names(first_name, last_name)
-    values = {"email": kept, "email_same": same(kept), "first_name": first, "last_name": last}
+    values: dict[str, Any] = {"email": kept, "email_same": same(kept), "first_name": first, "last_name": last}
+    values["id"] = numbers.highest() + 1
     statement = insert(Customer).values(**values, sought=sought(kept, first, last), fields={}, created_at=now)
     customer_id = _insert(statement) or (arrivals.make_way(same(kept)) and _insert(statement))
     if not customer_id:
@@ -141,6 +142,7 @@ def delete(customer_id: int, *, actor: Actor, now: datetime) -> None:
     if stood_in := db.session.scalars(select(ListPlace.list_id).where(ListPlace.customer_id == customer_id)).all():
         touch(*stood_in)
     touch_people()
+    numbers.keep()
     db.session.execute(sql_delete(Customer).where(Customer.id == customer_id))
     note(actor, "customer.delete", f"customer {customer_id}", "", now)
 

@@ -101,6 +101,18 @@ def test_whoever_was_deleted_may_be_added_by_hand(make, by):
     assert db.session.scalars(select(Forgotten)).all() == []
 
 
+def test_a_number_is_never_given_again_so_that_an_old_link_is_nobody_elses(make, by):
+    before = make.customer("jo@example.org").id
+    customers.delete(before, **by)
+    db.session.commit()
+
+    after = customers.add("ann@example.org", "", "", **by).id
+    customers.delete(after, **by)
+    last = customers.add("ben@example.org", "", "", **by).id
+
+    assert (after, last) == (before + 1, before + 2)
+
+
 def test_a_deleted_customers_waiting_copy_does_not_go(make, by, mailout, now):
     newsletter = make.list("Newsletter", ["jo@example.org", "ann@example.org"])
     row = mailout(newsletter.id)

@@ -340,6 +340,18 @@ def test_undoing_an_import_is_as_if_it_had_not_been(by, make):
         importing.undo(done.id, **by)
 
 
+def test_the_numbers_of_an_undone_import_are_never_given_again(by):
+    done = bring(FILE, by)
+    first = set(db.session.scalars(select(Customer.id)))
+    importing.undo(done.id, **by)
+
+    bring(b"email\nben@example.org\nkim@example.org\n", by)
+
+    numbers = sorted(db.session.scalars(select(Customer.id)))
+    assert len(numbers) == 2
+    assert min(numbers) > max(first)
+
+
 def test_undoing_keeps_what_was_changed_again_since(by, make):
     make.list("Newsletter")
     row = make.customer("ann@example.org", "Anna", "Lee")
