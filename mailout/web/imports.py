@@ -15,18 +15,26 @@ from ..book import importing, plans
 from ..core.fault import Fault
 from ..core.telling import sheet
 from ..core.telling.spoken import things
+from ..models import Import
 from . import asking, jobs
-from .jobs import Tell
+from .jobs import Job, Tell
 
 blueprint = Blueprint("imports", __name__)
 
 UNDO = "undo"
+#: Seconds that undoing may take before the page is shown meanwhile.
+PATIENCE = 5.0
 
 
 @blueprint.get("/customers/imports/<int:import_id>")
-def show(import_id: int) -> str:
-    """What an import did; `ask` in the address asks to confirm that it is undone."""
+def show(import_id: int) -> AnyResponse | str:
+    """What an import did; `ask` in the address asks to confirm that it is undone.
+
+    While it is being undone the page asks each second, and is loaded anew when that is over.
+    """
     row, job = plans.row(import_id), jobs.find(_name(import_id))
+    if asking.wants_fragment():
+        return _undoing(row, job)
     return render_template(
         "customers/imported.html",
         row=row,
@@ -56,10 +64,22 @@ def undo(import_id: int) -> AnyResponse:
     def work(tell: Tell) -> importing.Undone:
         return importing.undo(import_id, actor=actor, now=now)
 
-    job = jobs.start(_name(import_id), UNDO, work, patience=5.0)
+    job = jobs.start(_name(import_id), UNDO, work, patience=PATIENCE)
     if job.fault:
         raise Fault(job.fault)
-    if isinstance(job.result, importing.Undone):
+    return _over(import_id, job)
+
+
+def _undoing(row: Import, job: Job | None) -> AnyResponse | str:
+    """What the page that lies open shows while the import is being undone."""
+    if job is not None and job.working:
+        return render_template("customers/_undoing.html", row=row)
+    return _over(row.id, job)
+
+
+def _over(import_id: int, job: Job | None) -> AnyResponse:
+    """The page anew, with what undoing did."""
+    if job is not None and isinstance(job.result, importing.Undone):
         flash(_said(job.result), "good")
     return asking.go(url_for("imports.show", import_id=import_id))
 

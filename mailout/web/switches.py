@@ -44,7 +44,8 @@ HOW = {
     "taken back": "again",
     "command line": "by command",
     "one-click": "with one click in their mail program",
-    "mailto": "by a letter",
+    "by letter": "by a letter",
+    "sandbox": "when the sandbox was made",
     "preferences": "on their own page",
 }
 #: A switch: of the customer, of the list, whose it is, whether it is on; and what stands there for those who left.

@@ -7,6 +7,7 @@ import io
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from mailout.book import customers, exporting, importing, places, suppression
 from mailout.core.delivery import State
@@ -153,6 +154,22 @@ def test_an_export_of_odd_columns_comes_back_unchanged(by):
     again = importing.plan("".join(exporting.lines(customers.ids(customers.Search()))), "again.csv", **by)
 
     assert (again.new, again.updated, again.unchanged, again.refused) == (0, 0, 2, 0)
+
+
+def test_who_is_exported_is_sought_once_however_many_they_are(make, monkeypatch):
+    newsletter = make.list("Newsletter", [f"c{number}@example.org" for number in range(7)])
+    monkeypatch.setattr(exporting, "PAGE", 2)
+    asked = []
+
+    def count(_connection, _cursor, statement, *_):
+        asked.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", count)
+    found = list(exporting.lines(customers.ids(customers.Search(list_id=newsletter.id, place="included"))))
+    event.remove(db.engine, "before_cursor_execute", count)
+
+    assert len(found) == 8
+    assert len([statement for statement in asked if "list_place" in statement]) == 1
 
 
 def test_an_export_of_a_list_holds_those_included(make, by):

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import openpyxl
 import pytest
@@ -20,7 +21,7 @@ from mailout.book import customers, importing, places, uploads
 from mailout.current import settings
 from mailout.journal import COMMAND
 from mailout.models import Customer, MailingList, Place, Suppressed, User, db
-from mailout.web import jobs
+from mailout.web import imports, jobs
 from tests.makers import Make
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -355,6 +356,35 @@ def test_an_import_is_undone_after_a_question(sender: FlaskClient, make: Make) -
     assert emails() == ["old@bluegum.example"]
     assert "Undone" in sender.get(page.request.path).text
     assert sender.post(f"{page.request.path}/undo").status_code == 422
+
+
+def test_while_it_is_undone_the_page_asks_again_and_then_says_what_was_done(
+    sender: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = send(sender, FILE.encode()).location
+    press(sender, address)
+    page = finish(sender, address).request.path
+    may_go, whole = threading.Event(), importing.undo
+
+    def slow(*args: Any, **kwargs: Any) -> importing.Undone:
+        may_go.wait(10)
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(importing, "undo", slow)
+    monkeypatch.setattr(imports, "PATIENCE", 0.05)
+    sender.post(f"{page}/undo")
+
+    assert "Being undone" in sender.get(page).text
+    assert "every 1s" in sender.get(page, headers=PARTIAL).text
+    may_go.set()
+    for _ in range(200):
+        answer = sender.get(page, headers=PARTIAL)
+        if "HX-Redirect" in answer.headers:
+            break
+        time.sleep(0.05)
+    assert answer.headers["HX-Redirect"] == page
+    assert "Undone: 2 customers went" in sender.get(page).text
+    assert "every 1s" not in sender.get(page).text
 
 
 def test_the_same_file_again_changes_nothing(sender: FlaskClient) -> None:
