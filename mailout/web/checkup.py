@@ -73,7 +73,7 @@ class Checkup:
         """A tone and a sentence for the head of the page."""
         broken, better = self.count("bad"), self.count("look")
         said = [
-            f"{things(broken, 'thing')} broken" if broken else "",
+            f"{things(broken, 'thing')} {'is' if broken == 1 else 'are'} broken" if broken else "",
             f"{things(better, 'thing')} to look at" if better else "",
         ]
         tone = "bad" if broken else "look" if better else "good"

@@ -52,7 +52,7 @@ def save() -> Response | tuple[str, int]:
         )
     except Fault as fault:
         db.session.rollback()
-        return _form({_field(fault): str(fault)}), 422
+        return _form({_field(str(fault).replace(email, "")): str(fault)}), 422
     if not links.use(link.id, asking.now()):
         db.session.rollback()
         return _form({"code": NO_CODE}), 422
@@ -76,9 +76,9 @@ def _wrong() -> str:
     )
 
 
-def _field(fault: Fault) -> str:
-    """The field that a fault belongs beside."""
-    words = str(fault).lower()
+def _field(fault: str) -> str:
+    """The field that a fault belongs beside; the address that was typed is not in its words here."""
+    words = fault.lower()
     return "password" if "password" in words else "name" if "name:" in words or "the name" in words else "email"
 
 

@@ -16,12 +16,13 @@ from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from .. import doorbell, journal
+from ..core.delivery import Stage
 from ..core.fault import Fault
 from ..core.telling.spoken import size, things
 from ..current import settings
 from ..intake import adoption
 from ..models import db
-from ..wires.pop3 import MailboxUnavailable, Pop3Mailbox
+from ..wires.pop3 import MailboxUnavailable, Pop3Mailbox, Trouble
 from ..wires.smtp_open import Opened, Patience, RelayUnavailable, open_line
 from ..wires.tls import Server
 from . import asking, checkup
@@ -30,17 +31,42 @@ from .security import limiter
 blueprint = Blueprint("system", __name__)
 
 PATIENCE = 15.0
-Attempt = Callable[[Server], tuple[str, str, str]]
+#: What to do next, by what is wrong: {0} is POP3 or SMTP. What is not here passes by itself.
+_LOOK = "Look at {0}_HOST, {0}_PORT and {0}_SECURITY in the settings. When you change them, start Mailout again."
+_LOGIN = (
+    "Most often the password was changed, or the provider wants an app password: put it into {0}_PASSWORD, and start "
+    "Mailout again."
+)
+NEXT = {
+    Trouble.UNREACHABLE: _LOOK,
+    Trouble.NOT_SECURE: _LOOK,
+    Trouble.GARBLED: _LOOK,
+    Trouble.LOGIN: _LOGIN,
+    Stage.CONNECT: _LOOK,
+    Stage.TLS: _LOOK,
+    Stage.LOGIN: _LOGIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What an attempt came to: `tone` good or bad, what happened, what it means and what to do, the server's words."""
+
+    tone: str
+    text: str
+    why: str
+    said: str = ""
+
+
+Attempt = Callable[[Server], Came]
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What a try came to: `tone` good or bad, the words, how many milliseconds it took."""
+    """What a try of the mailbox or the relay came to, and how many milliseconds it took."""
 
     name: str
-    tone: str
-    text: str
-    why: str
+    came: Came
     took: int
 
 
@@ -101,33 +127,37 @@ def _timed(name: str, attempt: Attempt, server: Server) -> Tried:
     """Try it without a transaction of ours, and say how long it took."""
     db.session.rollback()
     begun = time.monotonic()
-    tone, text, why = attempt(server)
-    return Tried(name, tone, text, why, round((time.monotonic() - begun) * 1000))
+    came = attempt(server)
+    return Tried(name, came, round((time.monotonic() - begun) * 1000))
 
 
-def _mailbox(server: Server) -> tuple[str, str, str]:
+def _mailbox(server: Server) -> Came:
     """Look into the mailbox; what is in it stays."""
     try:
         with Pop3Mailbox.open(server, PATIENCE) as mailbox:
             letters = len(mailbox.listing())
             mailbox.close()
     except MailboxUnavailable as error:
-        return "bad", error.words, "Letters wait there unread until this is right; none are lost."
-    return "good", f"Signed in to {server.host}", f"{things(letters, 'letter')} in it now. Nothing was read or removed."
+        then = NEXT.get(error.kind, "").format("POP3")
+        return Came("bad", error.words, f"Letters wait there unread until this is right; none are lost. {then}".strip())
+    count = things(letters, "letter")
+    return Came("good", f"Signed in to {server.host}", f"{count} in it now. Nothing was read or removed.")
 
 
-def _relay(server: Server) -> tuple[str, str, str]:
+def _relay(server: Server) -> Came:
     """Come to where a letter could be handed over."""
     try:
         line = open_line(server, settings().helo_name, Patience(connect=PATIENCE, command=PATIENCE))
     except RelayUnavailable as error:
-        said = f"It said: {error.reply.code} {error.reply.text}" if error.reply.code else error.reply.text
-        return "bad", error.words, said
+        then = NEXT.get(error.reply.stage, "").format("SMTP")
+        said = f"{error.reply.code or ''} {error.reply.text}".strip()
+        return Came("bad", error.words, f"Copies wait until this is right; nobody is lost. {then}".strip(), said)
     try:
         line.client.quit()
     except (OSError, smtplib.SMTPException):
         line.drop()
-    return "good", f"Signed in to {server.host}" if server.username else f"{server.host} lets us in", _abilities(line)
+    text = f"Signed in to {server.host}" if server.username else f"{server.host} lets us in"
+    return Came("good", text, _abilities(line))
 
 
 def _abilities(line: Opened) -> str:

@@ -80,7 +80,7 @@ class TestSystem:
 
         page = admin.get("/system").text
 
-        assert "2 things broken" in page
+        assert "2 things are broken" in page
         assert "The mailbox refused our password." in page
         assert "none are lost" in page
         assert "The worker does not run" in page
@@ -134,6 +134,7 @@ class TestSystem:
         assert "<h1" in page.text
         assert f'id="tried-{what}"' in page.text
         assert "pop secret" not in page.text
+        assert f"Look at {'POP3' if what == 'mailbox' else 'SMTP'}_HOST" in fragment.text, "what to do next is said"
 
 
 class TestInbox:

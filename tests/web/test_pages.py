@@ -174,9 +174,11 @@ def test_a_switch_that_can_not_be_changed_goes_back_and_says_why(open_page: Open
 def test_the_try_answers_in_place(open_page: Open, jo: User) -> None:
     page = open_page(jo, "/system")
 
-    page.get_by_role("button", name="Try the relay").click()
+    page.get_by_role("button", name="Try the relay").focus()
+    page.keyboard.press("Enter")
 
     page.get_by_text(re.compile("127.0.0.1 does not answer on port 9")).wait_for()
+    assert page.evaluate("document.activeElement.innerText.trim()") == "Try the relay", "the focus stays"
     assert axe(page) == []
 
 

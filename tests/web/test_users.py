@@ -230,7 +230,7 @@ class TestFirstRun:
         client, code = client_of(None), self.code()
 
         weak = client.post("/first-run", data=self.form | {"code": code, "password": "password123"})
-        bad = client.post("/first-run", data=self.form | {"code": code, "email": "nonsense"})
+        bad = client.post("/first-run", data=self.form | {"code": code, "email": "password@nonsense"})
         good = client.post("/first-run", data=self.form | {"code": code})
 
         assert (weak.status_code, bad.status_code, good.status_code) == (422, 422, 303)
