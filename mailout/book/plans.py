@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ..models import Import, ImportRow, db
 from . import matching, verdicts
@@ -86,11 +86,11 @@ def latest(now: datetime, most: int = 10) -> list[Import]:
     return list(db.session.scalars(select(Import).where(open_).order_by(Import.applied_at.desc()).limit(most)))
 
 
-def refusals(import_id: int) -> Iterator[Refusal]:
-    """The rows of the file that were refused, from the top."""
+def refusals(import_id: int, most: int | None = None) -> Iterator[Refusal]:
+    """The rows of the file that were refused, from the top; all of them, or `most`."""
     columns = (ImportRow.line, ImportRow.email, ImportRow.reason)
     refused = (ImportRow.import_id == import_id) & (ImportRow.verdict == verdicts.REFUSED)
-    query = select(*columns).where(refused).order_by(ImportRow.line)
+    query = select(*columns).where(refused).order_by(ImportRow.line).limit(most)
     for line, email, reason in db.session.execute(query):
         yield Refusal(line, email, reason)
 
@@ -112,12 +112,11 @@ def refused_rows(import_id: int) -> Iterator[list[str]]:
         yield [*own, str(line), reason, *cells[len(called) :]]
 
 
-def kept_out(import_id: int, most: int = 1000) -> list[Refusal]:
-    """The rows whose customers are kept out, with the reason: deleted before, unsubscribed, gets no mail-outs."""
-    columns = (ImportRow.line, ImportRow.email, ImportRow.reason)
+def kept_out(import_id: int) -> list[tuple[str, int]]:
+    """Why customers are kept out (deleted before, unsubscribed, get no mail-outs), and how many; the most first."""
     kept = (ImportRow.import_id == import_id) & (ImportRow.verdict == verdicts.KEPT_OUT)
-    found = db.session.execute(select(*columns).where(kept).order_by(ImportRow.line).limit(most))
-    return [Refusal(*row) for row in found]
+    query = select(ImportRow.reason, func.count()).where(kept).group_by(ImportRow.reason)
+    return sorted(((why, count) for why, count in db.session.execute(query)), key=lambda one: (-one[1], one[0]))
 
 
 def wishes(row: Import) -> Wishes:

@@ -13,7 +13,7 @@ from typing import Any
 from ..core.fault import Fault
 from ..core.own import Own
 from ..core.telling import sheet
-from ..models import Place
+from ..models import Place, Suppressed
 from . import address
 from .folding import FIELD_MOST, NAME_MOST, clean, sought
 from .matching import Mapping as Columns
@@ -23,6 +23,13 @@ from .reading import Row
 NEW, UPDATED, UNCHANGED, KEPT_OUT = "new", "updated", "unchanged", "kept-out"
 WITHOUT_ADDRESS, DUPLICATE, REFUSED = "without-address", "duplicate", "refused"
 SHOWN_MOST = 300
+#: Why somebody gets no mail-outs, as the dry run says it.
+SUPPRESSED = {
+    Suppressed.UNSUBSCRIBED: "they stopped all mail",
+    Suppressed.BOUNCED: "their address bounces",
+    Suppressed.COMPLAINED: "they complained",
+    Suppressed.BY_HAND: "stopped by hand",
+}
 #: Under this name a refused row keeps its cells.
 CELLS = "cells"
 
@@ -105,14 +112,16 @@ def read(row: Row, columns: Columns, headings: Sequence[str], own: Own) -> Stage
 def judge(row: Staged, known: Known | None, forgotten: bool, wishes: Wishes, names: Mapping[int, str]) -> Staged:
     """The verdict on a good row; `names` are the lists' names, for saying why somebody is kept out."""
     if known is None and forgotten and not wishes.bring_back:
-        return replace(row, verdict=KEPT_OUT, reason="was deleted before")
+        return replace(row, verdict=KEPT_OUT, reason="deleted before")
     if known is None:
         text = sought(row.email, row.first_name, row.last_name)
         return replace(row, verdict=NEW, sought=text, fields=row.fields or {})
     merged, differs = _merge(row, known)
     left = [names[list_id] for list_id in _wanted(row, wishes) if _place(known, list_id) == Place.UNSUBSCRIBED]
     if known.suppressed_for and not wishes.suppress:
-        return replace(merged, verdict=KEPT_OUT, reason=f"gets no mail-outs: {known.suppressed_for}")
+        return replace(
+            merged, verdict=KEPT_OUT, reason=f"get no mail-outs: {SUPPRESSED[Suppressed(known.suppressed_for)]}"
+        )
     moves = any(moved(list_id, row, known, wishes) for list_id in wishes.lists)
     stopped = wishes.suppress and not known.suppressed_for
     if left and not moves:

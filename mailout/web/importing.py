@@ -187,22 +187,13 @@ def _applied(job: Job | None) -> int | None:
 def _outcome(job: Job | None) -> dict[str, object]:
     """What the lower part of the page shows: a dry run, how far something is, or what went wrong."""
     plan = job.result if job is not None and isinstance(job.result, Plan) else None
-    refused = list(importing.refusals(plan.id)) if plan is not None and plan.refused else []
     return {
         "job": job,
         "plan": plan,
         "fault": job.fault if job is not None else "",
-        "refused": refused[:REFUSED_SHOWN],
-        "kept_out": _reasons(plan.id) if plan is not None and plan.kept_out else [],
+        "refused": list(importing.refusals(plan.id, REFUSED_SHOWN)) if plan is not None and plan.refused else [],
+        "kept_out": importing.kept_out(plan.id) if plan is not None and plan.kept_out else [],
     }
-
-
-def _reasons(import_id: int) -> list[tuple[str, int]]:
-    """Why customers are kept out, with how many for each reason; the most frequent first."""
-    counted: dict[str, int] = {}
-    for row in importing.kept_out(import_id):
-        counted[row.reason] = counted.get(row.reason, 0) + 1
-    return sorted(counted.items(), key=lambda pair: -pair[1])
 
 
 def _matched(look: Look, choices: Choices | None) -> list[Matched]:

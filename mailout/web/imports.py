@@ -35,10 +35,12 @@ def show(import_id: int) -> AnyResponse | str:
     row, job = plans.row(import_id), jobs.find(_name(import_id))
     if asking.wants_fragment():
         return _undoing(row, job)
+    plan = importing.find(import_id)
     return render_template(
         "customers/imported.html",
         row=row,
-        plan=importing.find(import_id),
+        plan=plan,
+        kept_out=importing.kept_out(import_id) if plan.kept_out else [],
         job=job if job is not None and job.working else None,
         fault=job.fault if job is not None else "",
         asked=request.args.get("ask", "") == UNDO,

@@ -156,7 +156,21 @@ def test_who_left_a_list_stays_out_of_it_and_the_report_says_so(by, make):
         assert importing.apply(planned.id, **by).kept_out == 1
 
     assert stands("jo@example.org", "Newsletter") is Place.UNSUBSCRIBED
-    assert importing.kept_out(by_name.id)[0].reason == "left Newsletter"
+    assert importing.kept_out(by_name.id) == [("left Newsletter", 1)]
+
+
+def test_why_they_are_kept_out_is_counted_to_the_last_row(by):
+    data = "email\n" + "".join(f"c{number}@example.org\n" for number in range(1100))
+    bring(data, by)
+    for row in db.session.scalars(select(Customer).where(Customer.email != "c0@example.org")).all():
+        customers.delete(row.id, **by)
+    suppression.suppress(customers.by_email("c0@example.org").id, Suppressed.BY_HAND, "asked", **by)
+    db.session.commit()
+
+    again = importing.plan(data, "x.csv", **by)
+
+    assert again.kept_out == 1100
+    assert importing.kept_out(again.id) == [("deleted before", 1099), ("get no mail-outs: stopped by hand", 1)]
 
 
 def test_who_is_suppressed_stays_so_and_the_report_says_so(by, make):
