@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from ..book import customers
+from ..book import grid
 from ..core.telling import refusals
 from ..models import Customer, JournalEntry, User, db
 from . import asking
-from .searching import contains
+from .searching import contains, part
 
 blueprint = Blueprint("audit", __name__)
 
@@ -38,7 +38,7 @@ class Group:
 
 
 GROUPS = (
-    Group("", "Everything", ("",)),
+    Group("", "Everything", ()),
     Group("signing", "Signing in and out", ("sign-", "password.", "first-run")),
     Group("mailouts", "Mail-outs", ("mailout.",)),
     Group("customers", "Customers", ("customer.", "customers.export")),
@@ -74,17 +74,16 @@ class Row:
 def index() -> str:
     """What was done, the newest first; `q` searches, `what` filters."""
     group = next((one for one in GROUPS if one.name == request.args.get("what", "")), GROUPS[0])
-    found = select(JournalEntry).where(*_about(asking.query(), group))
-    total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    page, pages = asking.page_of(total, SIZE)
-    rows = db.session.scalars(found.order_by(JournalEntry.id.desc()).limit(SIZE).offset((page - 1) * SIZE)).all()
+    newest = JournalEntry.id.desc()
+    found = part(select(JournalEntry.id).where(*_about(asking.query(), group)).order_by(newest), SIZE)
+    rows = db.session.scalars(select(JournalEntry).where(JournalEntry.id.in_(found.ids)).order_by(newest)).all()
     more: dict[str, Any] = {"q": asking.query() or None, "what": group.name or None}
     return render_template(
         "audit/index.html",
         rows=_rows(rows),
-        total=total,
-        page=page,
-        pages=pages,
+        total=found.total,
+        page=found.page,
+        pages=found.pages,
         size=SIZE,
         groups=[(one.name, one.words) for one in GROUPS],
         what=group.name,
@@ -95,16 +94,18 @@ def index() -> str:
 
 def _about(query: str, group: Group) -> list[ColumnElement[bool]]:
     """That an entry is of this group, and has all words of `query` somewhere or a customer or user who has them."""
-    starts = or_(*(JournalEntry.action.startswith(start, autoescape=True) for start in group.actions))
+    starts: list[ColumnElement[bool]] = []
+    if group.actions:
+        starts.append(or_(*(JournalEntry.action.startswith(start, autoescape=True) for start in group.actions)))
     if not query:
-        return [starts]
+        return starts
     columns = (JournalEntry.actor, JournalEntry.action, JournalEntry.subject, JournalEntry.detail)
-    people = db.session.scalars(customers.ids(customers.Search(q=query)).limit(MEANT_MOST + 1)).all()
+    people = grid.order(grid.Search(q=query)).ids
     meant = [f"customer {number}" for number in people] if len(people) <= MEANT_MOST else []
     theirs = JournalEntry.user_id.in_(select(User.id).where(contains(query, User.name, User.email)))
     reasons = [problem for problem, words in refusals.BRIEFLY.items() if query.casefold() in words.casefold()]
     return [
-        starts,
+        *starts,
         contains(query, *columns) | theirs | JournalEntry.subject.in_(meant) | JournalEntry.detail.in_(reasons),
     ]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 
 from ..core.copying import preview
 from ..core.reading import encoded, head, mime
@@ -18,7 +18,7 @@ from ..core.telling import refusals
 from ..models import Letter, LetterBytes, Mailout, db
 from ..models.mail import VERDICTS
 from . import asking
-from .searching import contains
+from .searching import contains, part
 
 blueprint = Blueprint("inbox", __name__)
 
@@ -44,17 +44,16 @@ TONES = {
 def index() -> str:
     """The letters that came, the newest first; `q` searches, `verdict` filters."""
     verdict = request.args.get("verdict", "")
-    found = _found(asking.query(), verdict if verdict in VERDICTS else "")
-    total = db.session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    page, pages = asking.page_of(total, SIZE)
-    rows = db.session.scalars(found.order_by(Letter.id.desc()).limit(SIZE).offset((page - 1) * SIZE)).all()
+    newest = Letter.id.desc()
+    found = part(_found(asking.query(), verdict if verdict in VERDICTS else "").order_by(newest), SIZE)
+    rows = db.session.scalars(select(Letter).where(Letter.id.in_(found.ids)).order_by(newest)).all()
     more: dict[str, Any] = {"q": asking.query() or None, "verdict": verdict or None}
     return render_template(
         "inbox/index.html",
         rows=rows,
-        total=total,
-        page=page,
-        pages=pages,
+        total=found.total,
+        page=found.page,
+        pages=found.pages,
         size=SIZE,
         verdicts=[("", "Everything"), *((word, word.capitalize()) for word in VERDICTS)],
         verdict=verdict,
@@ -64,9 +63,9 @@ def index() -> str:
     )
 
 
-def _found(query: str, verdict: str) -> Select[Letter]:
+def _found(query: str, verdict: str) -> Select[int]:
     """The letters whose author, subject or reason has `query` in it, and that were `verdict`."""
-    found = select(Letter)
+    found = select(Letter.id)
     if verdict:
         found = found.where(Letter.verdict == verdict)
     if not query:

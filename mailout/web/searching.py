@@ -6,13 +6,42 @@ Never    lets a % or _ of the reader mean anything but itself
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, or_
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
+from ..models import db
+from . import asking
+
 MOST_WORDS = 8
+#: So many rows are few.
+FEW = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One page of what was found: the numbers of its rows; how many there are in all; which page of how many."""
+
+    ids: Sequence[int]
+    total: int
+    page: int
+    pages: int
+
+
+def part(ids: Select[int], size: int) -> Part:
+    """The page that is asked for of what `ids` selects; what is searched for is found by one walk when it is little."""
+    searched = bool(asking.query())
+    found = db.session.scalars(ids.limit(FEW)).all() if searched else ()
+    few = searched and len(found) < FEW
+    total = len(found) if few else db.session.scalar(select(func.count()).select_from(ids.subquery())) or 0
+    page, pages = asking.page_of(total, size)
+    skipped = (page - 1) * size
+    here = found[skipped : skipped + size] if few else db.session.scalars(ids.limit(size).offset(skipped)).all()
+    return Part(here, total, page, pages)
 
 
 def contains(query: str, *columns: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
