@@ -39,12 +39,12 @@
     }
   };
 
-  /* Where the focus was stays where it was; when that is gone it goes to what is asked, to the button that took its
-     place (Resume for Pause), or to the sheet's heading. */
+  /* Where the focus was stays where it was; when that is gone it goes to what is asked (not to its red button: a key that
+     is held down presses again), to the button that took its place (Resume for Pause), or to the sheet's heading. */
   let focused = null;
   const TWINS = { "press-pause": "press-resume", "press-resume": "press-pause" };
   const instead = (was) =>
-    document.querySelector("#sure .btn") ??
+    document.getElementById("sure-words") ??
     document.querySelector(`#${TWINS[was.closest("form")?.id] ?? "none"} .btn`) ??
     document.getElementById("sheet-title");
   document.addEventListener("htmx:before:swap", () => {

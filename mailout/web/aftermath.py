@@ -1,4 +1,5 @@
-"""aftermath -- what came of a mail-out that is over: the mails that told of it, who wrote back, what is summed up.
+"""aftermath -- what came of a mail-out that is over: the mails that told of it, who wrote back, what is summed up,
+what came later and was sent after all.
 
 Owns     the steps below the sheet of a complete or cancelled mail-out
 Never    says that a notice was sent before the relay accepted it
@@ -23,7 +24,7 @@ def steps(glance: Glance) -> list[Step]:
     """The complete mails, answers, what came back."""
     row = glance.row
     found = [_notice_step(*notice) for notice in _notices(row.id)]
-    found += _from_customers(row)
+    found += _from_customers(row) + after_all(row)
     found.sort(key=lambda step: step.at or glance.now)
     over = row.finished_at
     if over is None and glance.counts.sent + glance.counts.uncertain:
@@ -74,3 +75,19 @@ def _from_customers(row: Mailout) -> list[Step]:
             people = spoken.things(count, "customer marked it as spam", "customers marked it as spam")
             steps.append(Step(people, "Their mail provider told us. They get no more mail from here.", last))
     return steps
+
+
+def after_all(row: Mailout) -> list[Step]:
+    """The letters that came for it too late or with its used key, and were sent after all."""
+    if not row.problem:
+        return []
+    query = (
+        select(Mailout.id, Mailout.subject, Mailout.created_at)
+        .join(Letter, Letter.id == Mailout.letter_id)
+        .where(Letter.mailout_id == row.id, Mailout.id != row.id)
+        .order_by(Mailout.id)
+    )
+    return [
+        Step("A later letter was sent after all", f"“{subject or 'Without a subject'}”, as mail-out {number}.", at)
+        for number, subject, at in db.session.execute(query)
+    ]

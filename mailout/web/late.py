@@ -9,13 +9,14 @@ Commits  the press of Release, and rings the doorbell
 from __future__ import annotations
 
 from flask import Blueprint, Response, render_template, url_for
+from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from .. import doorbell
-from ..book import lists
+from ..book import lists, users
 from ..intake import late
 from ..intake.late import Late
-from ..models import db
+from ..models import Letter, Mailout, db
 from . import asking, preview
 
 blueprint = Blueprint("late", __name__)
@@ -28,11 +29,20 @@ def _mine(letter_id: int) -> Late:
     return found
 
 
+def _sent_as(letter_id: int) -> AnyResponse | None:
+    """The way to the mail-out that was made of the letter; None while it waits."""
+    query = select(Mailout.id).join(Letter, Letter.id == Mailout.letter_id)
+    made = db.session.scalar(query.where(Letter.id == letter_id, Letter.why.in_(late.LATE)))
+    return None if made is None else asking.go(url_for("mailouts.show", mailout_id=made))
+
+
 @blueprint.get("/mailouts/late/<int:letter_id>")
-def show(letter_id: int) -> str:
+def show(letter_id: int) -> AnyResponse | str:
     """The letter as its recipients would see it, and Release."""
+    if sent := _sent_as(letter_id):
+        return sent
     found = _mine(letter_id)
-    of = found.meant_for.list
+    of, author = found.meant_for.list, found.read.author.address if found.read.author else ""
     return render_template(
         "mailouts/late.html",
         letter=found.letter,
@@ -41,6 +51,8 @@ def show(letter_id: int) -> str:
         people=lists.tally(of.id).reached,
         someone=preview.someone(of.id),
         looked=preview.look_at(found.read, found.prepared),
+        author=author,
+        stranger=not author or users.user_of_address(author) is None,
         kept_until=found.letter.received_at + late.KEPT,
     )
 
@@ -53,7 +65,9 @@ def frame(letter_id: int) -> Response:
 
 @blueprint.post("/mailouts/late/<int:letter_id>/release")
 def release(letter_id: int) -> AnyResponse:
-    """Send it after all, and go to the page of the mail-out that is made of it."""
+    """Send it after all, and go to the page of the mail-out that is made of it, as the second of two presses does."""
+    if sent := _sent_as(letter_id):
+        return sent
     _mine(letter_id)
     row = late.release(letter_id, asking.who(), asking.now())
     db.session.commit()

@@ -17,9 +17,11 @@ from sqlalchemy.orm import joinedload
 from ..core.phase import ENDED, Counts, Phase, phase
 from ..core.problem import Problem
 from ..core.telling import spoken
+from ..core.telling.refusals import briefly
+from ..intake import late
 from ..models import Letter, LetterBytes, MailingList, Mailout, User, db
 from ..outbox import progress, sending
-from . import asking, recent, story, words
+from . import asking, recent, slip, story, words
 from .searching import holds
 from .words import Word
 
@@ -38,6 +40,12 @@ class Line:
     state: Phase
     word: Word
     side: str
+
+    @property
+    def brief(self) -> str:
+        """The state and what there is to say beside it, in one; a complete one's figures say it alone."""
+        word = f"{self.word.text[:1].lower()}{self.word.text[1:]}"
+        return self.side if self.state is Phase.COMPLETE else f"{word}: {self.side}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +116,13 @@ def kept_late(mailout_id: int) -> list[Letter]:
     query = (
         select(Letter)
         .join(LetterBytes, LetterBytes.letter_id == Letter.id)
+        .outerjoin(Mailout, Mailout.letter_id == Letter.id)
         .where(
             Letter.mailout_id == mailout_id,
             Letter.verdict == "refused",
-            Letter.why.in_((Problem.KEY_USED, Problem.KEY_EXPIRED)),
+            Letter.why.in_(late.LATE),
+            Letter.received_at > asking.now() - late.KEPT,
+            Mailout.id.is_(None),
         )
         .order_by(Letter.id.desc())
         .limit(LATEST)
@@ -146,9 +157,8 @@ def _lines(query: Select[Any]) -> list[Line]:
 
 def _line(row: Mailout, counts: Counts) -> Line:
     state = phase(row, asking.now())
-    word = words.MAILOUT[state]
-    if state is Phase.WAITING:
-        word = Word("Waiting for the letter", word.tone, word.icon)
+    others = state is Phase.WAITING or not asking.may_change(row)
+    word = story.to_others(state) if others else words.MAILOUT[state]
     seen = progress.Overview(row, state, counts)
     return Line(row, story.title(row), state, word, _side(seen))
 
@@ -172,17 +182,14 @@ def _side(seen: progress.Overview) -> str:
     goal = counts.total - counts.skipped
     match seen.state:
         case Phase.WAITING:
-            return f"until {words.moment(row.expires_at)}"
+            return "a letter came, and could not be used" if row.problem else f"until {words.moment(row.expires_at)}"
         case Phase.HELD:
-            return "nothing goes out before"
+            return briefly(row.held_for or Problem.CHECK_FIRST).removeprefix("held, ")
         case Phase.STARTING:
             return f"to {spoken.things(goal, 'customer')}"
         case Phase.SENDING | Phase.PAUSED:
             return f"{spoken.number(goal - counts.queued - counts.sending)} of {spoken.number(goal)}"
         case Phase.COMPLETE:
             return f"{spoken.number(counts.sent)} of {spoken.number(goal)} accepted"
-    return f"{spoken.number(_gone(counts))} of {spoken.number(goal)} had gone" if _gone(counts) else "nothing was sent"
-
-
-def _gone(counts: Counts) -> int:
-    return counts.sent + counts.uncertain + counts.bounced
+    gone = slip.gone(counts)
+    return f"{spoken.number(gone)} of {spoken.number(goal)} had gone" if gone else "nothing was sent"

@@ -14,7 +14,7 @@ from math import ceil
 from typing import cast
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 
 from ..core.delivery import State
 from ..current import settings
@@ -27,6 +27,8 @@ _KEPT = "mailout_copies_ahead"
 #: How many of the newest copies are looked at, and how old the oldest of them may be beside the newest.
 SAMPLE = 200
 LATELY = timedelta(minutes=5)
+#: So many of the newest mail-outs are asked for a speed, until one is long enough to have one.
+NEWEST = 3
 #: Whatever rounds to less is said without its number.
 A_MINUTE = timedelta(seconds=31)
 
@@ -63,10 +65,9 @@ def now_of(mailout_id: int) -> Pace:
 
 
 def lately() -> Pace:
-    """How fast the newest mail-out that sent anything went."""
-    query = select(func.max(Mailout.id)).where(Mailout.started_at.is_not(None))
-    newest = db.session.scalar(query)
-    return Pace(_seen(newest) if newest else 0.0, settings().rates)
+    """How fast the newest mail-out went that sent enough to tell."""
+    query = select(Mailout.id).where(Mailout.started_at.is_not(None)).order_by(Mailout.id.desc()).limit(NEWEST)
+    return Pace(_seen(*db.session.scalars(query)), settings().rates)
 
 
 def ahead() -> int:
@@ -133,23 +134,34 @@ def _limited(rate: Rate, copies: int) -> float:
     return (ceil(copies / rate.count) - 1) * rate.seconds if copies else 0.0
 
 
-def _seen(mailout_id: int) -> float:
-    """Copies a second among the newest of this mail-out that the relay accepted."""
-    query = (
-        select(Recipient.dot_at)
+def _seen(*mailout_ids: int) -> float:
+    """Copies a second among the newest that the relay accepted, of the first of these mail-outs that tells."""
+    samples = [
+        select(Recipient.mailout_id, Recipient.dot_at)
         # none of these is due: said, so that the index has them in their order
         .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT, Recipient.due_at.is_(None))
         .order_by(Recipient.id.desc())
         .limit(SAMPLE)
-    )
-    return _per_second([at for at in db.session.scalars(query) if at is not None])
+        .subquery()
+        .select()
+        for mailout_id in mailout_ids
+    ]
+    times: dict[int, list[datetime]] = {mailout_id: [] for mailout_id in mailout_ids}
+    for mailout_id, at in db.session.execute(union_all(*samples)) if samples else ():
+        if at is not None:
+            times[mailout_id].append(at)
+    return next(filter(None, map(_per_second, times.values())), 0.0)
 
 
 def _per_second(times: Sequence[datetime]) -> float:
-    """The speed among these times; 0 when they are too few to tell."""
+    """The speed among these times; 0 when they are too few to tell.
+
+    As many as there are connections may come in at once: those before them took the time, and so they do not count.
+    """
     newest = max(times, default=None)
     recent = [at for at in times if newest and newest - at <= LATELY]
-    if newest is None or len(recent) < 2:
+    counted = len(recent) - settings().smtp_connections
+    if newest is None or counted < 1:
         return 0.0
     length = (newest - min(recent)).total_seconds()
-    return (len(recent) - 1) / length if length else 0.0
+    return counted / length if length else 0.0

@@ -11,22 +11,21 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from ..book import users
 from ..core.copying import seal as seals
 from ..core.copying.seal import Seal
 from ..core.delivery import State
 from ..core.phase import Phase
 from ..core.problem import HOLDS, Problem
 from ..core.rhythm import OpenKey, interval
-from ..core.telling.refusals import ERRORS, HOLDING
+from ..core.telling.refusals import ERRORS
 from ..current import settings
 from ..intake import adoption, blame
 from ..models import Letter, Mailout, Recipient, db
-from . import draft, letters, outcome, pace, preview, story, words
+from . import aftermath, draft, held, letters, outcome, pace, slip, story, words
 from .draft import Draft
 from .glance import Glance
+from .held import Held
 from .outcome import Bar, Row
-from .preview import Looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +51,6 @@ class Waiting:
     mailbox_trouble: str
     trouble: Trouble | None
     sandbox: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Why the letter waits. `stranger` is the unknown address that it came from, if that is the reason.
-
-    `looked` is None for who may not see the letter, and when it is not kept any more.
-    """
-
-    heading: str
-    why: str
-    then: str
-    stranger: str
-    addresses: tuple[str, ...]
-    people: int
-    someone: str
-    looked: Looked | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +87,7 @@ class Moving:
     paused_by: str
     paused_for: str
     asked: bool
+    gone: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +119,7 @@ def lay(glance: Glance, people: int) -> tuple[str, Sheet]:
         case Phase.WAITING:
             return "waiting", _waiting(glance)
         case Phase.HELD:
-            return "held", _held(glance, people)
+            return "held", held.why(glance, people)
         case Phase.STARTING:
             return "starting", _starting(glance)
         case Phase.SENDING | Phase.PAUSED:
@@ -171,24 +154,6 @@ def trouble(row: Mailout) -> Trouble | None:
         return None
     what, then = ERRORS[Problem(row.problem)]
     return Trouble(f"{what} {row.problem_detail}".strip(), then, row.problem_at)
-
-
-def _held(glance: Glance, people: int) -> Held:
-    row = glance.row
-    problem = Problem(row.held_for or Problem.CHECK_FIRST)
-    why, then = HOLDING[problem]
-    stranger = row.author if problem is Problem.UNKNOWN_SENDER else ""
-    heading = "Was this you?" if problem is Problem.UNKNOWN_SENDER else "Read it once more, then release it"
-    return Held(
-        heading=heading,
-        why=why,
-        then=then,
-        stranger=stranger,
-        addresses=tuple(one.address for one in users.addresses(row.created_by_id) if one.confirmed_at),
-        people=people,
-        someone=preview.someone(row.list_id),
-        looked=preview.looked(row) if glance.mine else None,
-    )
 
 
 def _starting(glance: Glance) -> Starting:
@@ -228,6 +193,7 @@ def _moving(glance: Glance) -> Moving:
         paused_by=story.name_of(row.paused_by_id) if row.paused_at else "",
         paused_for=row.paused_for,
         asked=glance.asked == "cancel",
+        gone=slip.gone(counts),
     )
 
 
@@ -236,6 +202,7 @@ def _over(glance: Glance) -> Over:
     rows = outcome.rows(row.id, counts, brief=False)
     goal = counts.total - counts.skipped
     seal = seals.from_json(row.seal) if row.seal else None
+    late = tuple(letters.kept_late(row.id)) if glance.mine and row.problem else ()
     return Over(
         state=glance.state,
         nothing_went=glance.state is not Phase.COMPLETE and counts.total == counts.cancelled + counts.skipped,
@@ -247,8 +214,8 @@ def _over(glance: Glance) -> Over:
         seal=seal,
         sealed=_sealed(seal) if seal else "",
         changes=tuple(row.changes.splitlines()),
-        trouble=trouble(row),
-        late=tuple(letters.kept_late(row.id)) if glance.mine and row.problem else (),
+        trouble=trouble(row) if late or not aftermath.after_all(row) else None,
+        late=late,
         by=story.name_of(row.cancelled_by_id) if row.cancelled_at else "",
         had_letter=row.letter_id is not None,
     )

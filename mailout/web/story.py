@@ -1,10 +1,11 @@
 """story -- a mail-out's page as one story: what has happened, what lies on the sheet now, what is to come.
 
-Owns     the steps of the thread, their times and words, and the slip beside them
+Owns     the steps of the thread, their times and words
 Never    writes HTML, changes anything; says a thing that no row says
 Fails    never: what is not known is left out
 
-What has happened is solid and has its time, what has not is dotted. `sheets` has what lies between the two.
+What has happened is solid and has its time, what has not is dotted. `sheets` has what lies between the two, `slip` what
+stands beside them.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ..core.phase import Phase
 from ..core.problem import Problem
 from ..core.telling import spoken
 from ..current import settings
-from ..intake import retention
 from ..models import Letter, Mailout, User, db
-from . import aftermath, pace, words
+from . import aftermath, asking, pace, words
 from .glance import Glance
+from .slip import Fact, facts
 from .steps import COMPLETE_MAIL, Step
 from .words import Word
 
@@ -31,16 +32,11 @@ DELAYED_AFTER = timedelta(minutes=15)
 #: The signs on the thread that are not the state's own.
 NODES = {Phase.WAITING: "pencil", Phase.COMPLETE: "check"}
 
+#: The states as they are said to who can do nothing about them.
+TO_OTHERS = {Phase.WAITING: "Waiting for the letter", Phase.HELD: "Held until it is released"}
+
 #: A live counter is announced when another tenth is through.
 STEPS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One line of the slip "About this mail-out"."""
-
-    label: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +71,7 @@ def tell(glance: Glance, people: int) -> Story:
         at=_sheet_time(glance),
         before=tuple(_before(glance)),
         after=tuple(_after(glance, people)),
-        slip=tuple(_slip(glance, people)),
+        slip=tuple(facts(glance, people)),
         stood=spoken.dated(glance.now, settings().time_zone),
     )
 
@@ -117,9 +113,20 @@ def state_word(glance: Glance) -> Word:
     """The state in words; while it sends, how the relay stands is a part of it."""
     if glance.relay_out:
         return Word(f"Sending, but {relay_word(glance)}", "look", "plug-connected-x")
-    if glance.state is Phase.WAITING and not glance.mine:
-        return Word("Waiting for the letter", "accent", "clock")
-    return words.MAILOUT[glance.state]
+    if glance.state is Phase.WAITING and not own(glance):
+        return to_others(glance.state)
+    return words.MAILOUT[glance.state] if glance.mine else to_others(glance.state)
+
+
+def to_others(state: Phase) -> Word:
+    """The state for who can do nothing about it: nobody waits for a letter or a word of theirs."""
+    word = words.MAILOUT[state]
+    return Word(TO_OTHERS.get(state, word.text), word.tone, word.icon)
+
+
+def own(glance: Glance) -> bool:
+    """Whether it is the reader who made it: an Administrator may steer it, and is not the one who writes."""
+    return glance.row.created_by_id == asking.who().id
 
 
 def relay_word(glance: Glance) -> str:
@@ -146,12 +153,16 @@ def _sheet_time(glance: Glance) -> datetime | None:
 def _before(glance: Glance) -> list[Step]:
     """The solid steps above the sheet."""
     row = glance.row
-    steps = [Step("Created", _made(row), row.created_at)]
+    # a mail-out that is made of a late letter never had an address: its story begins with the letter
+    after_all = row.expires_at == row.created_at
+    steps = [] if after_all else [Step("Created", _made(row), row.created_at)]
     if row.received_at and row.letter_id:
         known = row.held_for != Problem.UNKNOWN_SENDER
-        steps.append(Step("Your letter arrived" if known else "A letter arrived", _arrived(row), row.received_at))
+        whose = "A" if not known else "Your" if own(glance) else "The"
+        steps.append(Step(f"{whose} letter arrived", _arrived(row), row.received_at))
     if row.released_at:
-        steps.append(Step("Released", f"By {name_of(row.released_by_id)}, after a look at it.", row.released_at))
+        press = "Sent after all" if after_all else "Released"
+        steps.append(Step(press, f"By {name_of(row.released_by_id)}, after a look at it.", row.released_at))
     if row.started_at:
         were = spoken.things(glance.counts.total, "customer was", "customers were")
         steps.append(Step("Sending began", f"{were} in {row.list.name} at that moment.", row.started_at))
@@ -168,9 +179,11 @@ def _made(row: Mailout) -> str:
 
 
 def _arrived(row: Mailout) -> str:
-    """From whom the letter is and how large."""
-    size = db.session.scalar(select(Letter.size).where(Letter.id == row.letter_id))
-    return f"From {row.author or 'nobody it names'}{f', {spoken.size(size)}' if size else ''}."
+    """From whom the letter is and how large; and for which mail-out it was, if it is sent after all."""
+    query = select(Letter.size, Letter.mailout_id).where(Letter.id == row.letter_id)
+    size, meant_for = db.session.execute(query).first() or (0, row.id)
+    said = f"{f'From {row.author}' if row.author else 'Without a sender'}{f', {spoken.size(size)}' if size else ''}."
+    return said if meant_for in (None, row.id) else f"{said} It came too late for mail-out {meant_for}."
 
 
 def name_of(user_id: int | None) -> str:
@@ -187,7 +200,7 @@ def _after(glance: Glance, people: int) -> list[Step]:
     if glance.state in (Phase.COMPLETE, Phase.CANCELLED):
         return list(aftermath.steps(glance))
     if glance.state is Phase.EXPIRED:
-        return []
+        return aftermath.after_all(glance.row)
     steps = [_arrives(glance.row)] if glance.state is Phase.WAITING else []
     if glance.relay_out:
         steps += _until_relay_is_back(glance)
@@ -237,44 +250,4 @@ def _complete_to_come(glance: Glance) -> Step:
         Phase.SENDING: "With everyone it went to. You can close this page: it goes on without it.",
         Phase.PAUSED: "When it is over or cancelled, with everyone it went to.",
     }.get(glance.state, "With everyone it went to.")
-    return Step(f"{COMPLETE_MAIL} comes {'to you ' if glance.mine else ''}by email", text, done=False)
-
-
-# -- the slip ----------------------------------------------------------------------------------------------------------
-
-
-def _slip(glance: Glance, people: int) -> list[Fact]:
-    """The facts beside the story."""
-    row, delay = glance.row, words.span(settings().start_delay)
-    over = glance.state in (Phase.COMPLETE, Phase.CANCELLED)
-    facts = [Fact("Number", str(row.id)), Fact("Type", row.list.name)]
-    facts += _whom(glance, people)
-    facts.append(Fact("Made by", row.created_by.name))
-    if glance.state is Phase.WAITING:
-        check = "Yes, nothing goes without your Release" if row.check_first else f"No, it goes {delay} after it arrives"
-        facts.append(Fact("First check?", check))
-    if row.author:
-        facts.append(Fact("Letter from", row.author))
-    if row.started_at and row.finished_at:
-        facts.append(Fact("Took", pace.about(row.finished_at - row.started_at)))
-    if glance.state is Phase.HELD and row.held_at:
-        facts.append(Fact("Kept until", words.day(row.held_at + retention.HELD)))
-    if over and row.received_at:
-        facts.append(Fact("Letter kept until", words.day(row.received_at + retention.LETTERS)))
-    if over and glance.counts.total and row.finished_at:
-        facts.append(Fact("Outcome kept until", words.day(row.finished_at + retention.OUTCOMES)))
-    return facts
-
-
-def _whom(glance: Glance, people: int) -> list[Fact]:
-    """How many it goes to or went to; nothing where it goes to nobody any more."""
-    counts = glance.counts
-    gone = counts.sent + counts.uncertain + counts.bounced
-    match glance.state:
-        case Phase.COMPLETE:
-            return [Fact("Went to", spoken.things(people, "customer"))]
-        case Phase.CANCELLED if gone:
-            return [Fact("Went to", f"{spoken.number(gone)} of {spoken.things(people, 'customer')}")]
-        case Phase.CANCELLED | Phase.EXPIRED:
-            return []
-    return [Fact("Goes to", spoken.things(people, "customer"))] if people else []
+    return Step(f"{COMPLETE_MAIL} comes {'to you ' if own(glance) else ''}by email", text, done=False)

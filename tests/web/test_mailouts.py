@@ -15,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
+from mailout import pulse
 from mailout.book import lists, places, suppression, users
 from mailout.core.phase import Phase, phase
 from mailout.core.problem import Problem
@@ -187,7 +188,14 @@ def test_each_state_has_its_words_in_the_list(client: FlaskClient, mailing: Mail
 
     page = client.get("/mailouts", headers=PARTIAL).text
 
-    for words in ("3 of 5 accepted", "2 of 5", "Held until you say go", "nothing was sent", "Waiting for the letter"):
+    for words in (
+        "3 of 5 accepted",
+        "2 of 5",
+        "Held until you say go",
+        "to be checked first",
+        "nothing was sent",
+        "Waiting for the letter",
+    ):
         assert words in page
 
 
@@ -324,7 +332,7 @@ def test_pause_and_resume(client: FlaskClient, mailing: Mailing) -> None:
     paused = client.get(f"/mailouts/{row.id}").text
     client.post(f"/mailouts/{row.id}/resume")
 
-    assert "Paused by Jo at" in paused
+    assert "Paused by Jo, <time" in paused
     assert state_of(row) is Phase.SENDING
 
 
@@ -442,6 +450,45 @@ def test_every_press_is_in_the_journal(client: FlaskClient, mailing: Mailing) ->
     assert (entry.user_id, entry.subject) == (mailing.user.id, f"mail-out {row.id}")
 
 
+def test_who_may_not_release_is_not_told_to_say_go(make: Make, client_of: ClientOf, mailing: Mailing, jo: User) -> None:
+    row = mailing.held(author="home@else.test")
+    watcher, boss = client_of(make.user("sam@mail.test")), client_of(make.user("ann@mail.test", administrator=True))
+
+    watched, overseen = watcher.get(f"/mailouts/{row.id}").text, boss.get(f"/mailouts/{row.id}").text
+
+    for page in (watched, watcher.get("/mailouts").text):
+        assert "until you say go" not in page
+        assert "Held until it is released" in page
+    assert "It waits until it is released" in watched
+    assert f"Was this {jo.name}?" in overseen
+    assert "comes to you" not in overseen
+
+
+def test_a_letter_without_a_sender_is_asked_about_as_one(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.make()
+    raw = raw_letter(submission.key_address(row), author="x@mail.test")
+    bring(raw.replace(b"From: x@mail.test\r\n", b""))
+
+    page = client.get(f"/mailouts/{row.id}").text
+
+    assert "It names nobody as its sender." in page
+    assert "If it is yours, press Release. The copies go out from" in page
+    assert "Without a sender" in page
+    assert "belongs to no user" not in page
+
+
+def test_a_letter_that_could_not_be_used_is_said_in_the_list_too(
+    app: Flask, client: FlaskClient, mailing: Mailing
+) -> None:
+    row = mailing.make()
+    app.extensions["mailout"] = replace(app.extensions["mailout"], max_message_bytes=100)
+    mailing.arrive(row)
+    pulse.well(pulse.MAILBOX, now())
+
+    assert "a letter came, and could not be used" in client.get("/mailouts").text
+    assert "no other letter for it yet" in client.get(f"/mailouts/{row.id}").text
+
+
 # -- send it after all -------------------------------------------------------------------------------------------------
 
 
@@ -462,10 +509,35 @@ def test_a_letter_that_came_too_late_is_sent_after_all(client: FlaskClient, mail
     assert "It came after the key had expired" in page
     assert "to <strong>5 customers</strong> in Newsletter" in page
     assert client.get(answer.location).status_code == 200
-    assert again.status_code == 422
+    assert again.location == client.get(path).location == answer.location
     made = db.session.scalar(select(Mailout).where(Mailout.letter_id == done.letter_id))
     assert made is not None
     assert phase(made, now()) is Phase.SENDING
+
+
+def test_what_was_sent_after_all_is_told_and_not_offered_again(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.complete(["sent"] * 5)
+    done = bring(raw_letter(submission.key_address(row), author="jo@mail.test", subject="A second one"))
+
+    made = client.post(f"/mailouts/late/{done.letter_id}/release").location
+    of_old, of_new = client.get(f"/mailouts/{row.id}").text, client.get(made).text
+
+    assert f"/mailouts/late/{done.letter_id}" not in of_old
+    assert "Another letter came" not in of_old
+    assert f"“A second one”, as mail-out {made.rpartition('/')[2]}." in of_old
+    assert "made an address" not in of_new
+    assert "Sent after all" in of_new
+    assert f"It came too late for mail-out {row.id}." in of_new
+
+
+def test_a_late_letter_of_a_stranger_says_so_before_release(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.starting()
+    strangers = bring(raw_letter(submission.key_address(row), author="who@else.test", subject="Not mine"))
+    mine = bring(raw_letter(submission.key_address(row), author="jo@mail.test", subject="Mine"))
+
+    words = "That is nobody’s address here"
+    assert words in client.get(f"/mailouts/late/{strangers.letter_id}").text
+    assert words not in client.get(f"/mailouts/late/{mine.letter_id}").text
 
 
 def test_a_late_letter_is_nobody_elses(make: Make, client_of: ClientOf, client: FlaskClient, mailing: Mailing) -> None:

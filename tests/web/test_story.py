@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -195,6 +195,7 @@ def slip(page: str) -> dict[str, str]:
 
 def test_the_slip_says_to_whom_it_goes_and_whom_it_went_to(client: FlaskClient, mailing: Mailing) -> None:
     waiting, over, taken_back = mailing.make(), mailing.complete(["sent"] * 5), mailing.cancelled()
+    partly = mailing.complete(["sent", "failed", "sent", "bounced", "failed"])
     stopped, late = mailing.sending(["sent", "uncertain"]), mailing.make()
     steering.cancel(stopped.id, COMMAND, now())
     db.session.execute(update(Mailout).where(Mailout.id == late.id).values(expires_at=now()))
@@ -207,6 +208,7 @@ def test_the_slip_says_to_whom_it_goes_and_whom_it_went_to(client: FlaskClient, 
     assert told(over)["Went to"] == "5 customers"
     assert "Outcome kept until" in told(over)
     assert told(stopped)["Went to"] == "2 of 5 customers"
+    assert told(partly)["Went to"] == "3 of 5 customers"
     for row in (taken_back, late):
         assert not {"Goes to", "Went to"} & told(row).keys()
 
@@ -568,6 +570,41 @@ def test_how_long_a_number_of_copies_takes(
     span = Pace(per_second, rates).time_for(copies)
 
     assert span == (None if minutes is None else timedelta(minutes=minutes))
+
+
+def test_a_few_copies_at_once_are_no_speed(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.complete(["sent"] * 5)
+
+    def page_when(*seconds: float) -> str:
+        for recipient, after in zip(db.session.scalars(select(Recipient.id)).all(), seconds, strict=False):
+            gone = {"state": "sent" if after >= 0 else "failed", "dot_at": now() + timedelta(seconds=abs(after))}
+            db.session.execute(update(Recipient).where(Recipient.id == recipient).values(**gone))
+        db.session.commit()
+        return client.get(f"/mailouts/new?list={row.list_id}").text
+
+    # three connections: the first copy of each comes in at the same moment
+    assert "is known once a first letter has gone out" in page_when(0, 0.001, 0.002, -1, -1)
+    assert "Less than a minute</strong> at 12 a minute" in page_when(0, 0.001, 0.002, 9.999, 10)
+
+
+def test_the_speed_of_an_older_mail_out_is_told_while_the_newest_has_none(
+    client: FlaskClient, mailing: Mailing
+) -> None:
+    mailing.complete(["sent"] * 5)
+    mailing.sending([])
+
+    assert "is known once a first letter" not in client.get(f"/mailouts/new?list={mailing.list.id}").text
+
+
+def test_what_is_older_than_a_week_keeps_its_time_of_day(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.complete(["sent"] * 5)
+    long_ago = datetime(2026, 1, 5, 0, 20, tzinfo=UTC)  # in Sydney 11:20 am
+    db.session.execute(update(Mailout).where(Mailout.id == row.id).values(created_at=long_ago))
+    db.session.commit()
+
+    page = client.get(f"/mailouts/{row.id}").text
+
+    assert re.search(r"<time datetime=\"2026-01-05T00:20:00[^>]+>5 January( 2026)?<br>11:20 am</time>", page)
 
 
 def test_lengths_and_speeds_in_words() -> None:
