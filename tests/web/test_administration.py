@@ -407,10 +407,28 @@ class TestHelp:
             ("excel", "importing"),
             ("winmail", "signed-letters"),
             ("pause", "stopping"),
+            ("daily limit", "stopping"),
+            ("junk", "did-they-get-it"),
+            ("time zone", "server"),
         ],
     )
     def test_the_search_finds_the_page(self, client_of: Clients, make: Make, query: str, name: str) -> None:
         assert f'href="/help/{name}"' in client_of(make.user()).get(f"/help?q={query}").text.partition("rows bare")[2]
+
+    def test_without_the_sandbox_no_search_leads_to_it(self, client_of: Clients, make: Make) -> None:
+        assert "/help/sandbox" not in client_of(make.user()).get("/help?q=practice").text
+
+    def test_every_command_and_setting_that_is_named_is_there(self, app: Flask, client_of: Clients, make: Make) -> None:
+        client = client_of(make.user())
+        said = " ".join(client.get(f"/help/{page.name}").text for page in PAGES)
+        commands = set(re.findall(r"<code>flask ([a-z]+)", said))
+        named = set(re.findall(r"<code>([A-Z]{3,}_[A-Z_]+)", said))
+        documented = (ROOT / ".env.example").read_text()
+
+        assert commands
+        assert commands <= set(app.cli.commands)
+        assert named
+        assert {one for one in named if one not in documented} == set()
 
     def test_a_search_without_a_hit_offers_support(self, client_of: Clients, make: Make) -> None:
         page = client_of(make.user()).get("/help?q=<b>zebra").text
