@@ -41,6 +41,12 @@ class Grid:
     standing: dict[tuple[int, int], Place]
 
     @property
+    def archived(self) -> MailingList | None:
+        """The list that is filtered by, when it is none of those that are shown."""
+        wanted = self.finding.search.list_id
+        return lists.find(wanted) if wanted and wanted not in [row.id for row in self.lists] else None
+
+    @property
     def columns(self) -> list[tuple[int, Markup]]:
         """The lists' numbers and names, ready to be written some hundreds of times."""
         return [(row.id, escape(row.name)) for row in self.lists]

@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import event, select
 
-from mailout.book import customers, places, suppression
+from mailout.book import customers, lists, places, suppression
 from mailout.journal import COMMAND
 from mailout.models import JournalEntry, Place, PlaceChange, Suppressed, User, db
 from mailout.web import finding, switches
@@ -216,6 +216,19 @@ def test_a_suppressed_row_is_grey_and_says_why(sender: FlaskClient, make: Make) 
 
 
 # -- what is done to all that match ------------------------------------------------------------------------------------
+
+
+def test_a_filter_by_an_archived_list_says_so(sender: FlaskClient, make: Make) -> None:
+    old = make.list("Old news", ["ben@bluegum.example"])
+    make.customer("ann@bluegum.example")
+    lists.archive(old.id, actor=COMMAND, now=make._now)
+    db.session.commit()
+
+    page = sender.get(f"/customers?list={old.id}").text
+
+    assert "Old news (archived)</option>" in page
+    assert "ben@bluegum.example" in page
+    assert "ann@bluegum.example" not in page
 
 
 def test_the_bulk_bar_is_there_only_with_a_search_or_filter(sender: FlaskClient, make: Make) -> None:
