@@ -219,8 +219,8 @@ def test_a_suppressed_row_is_grey_and_says_why(sender: FlaskClient, make: Make) 
 
 
 def test_a_filter_by_an_archived_list_says_so(sender: FlaskClient, make: Make) -> None:
-    old = make.list("Old news", ["ben@bluegum.example"])
     make.customer("ann@bluegum.example")
+    old = make.list("Old news", ["ben@bluegum.example"])
     lists.archive(old.id, actor=COMMAND, now=make._now)
     db.session.commit()
 
