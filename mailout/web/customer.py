@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import zip_longest
 
 from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -57,13 +58,19 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of a customer as they were typed, and what is wrong with them."""
+    """The fields of a customer as they were typed, what they were when the form was shown, and what is wrong."""
 
     email: str = ""
     first_name: str = ""
     last_name: str = ""
     own: tuple[tuple[str, str], ...] = ()
+    seen: tuple[str, ...] = ()
     fault: str = ""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What stands in the fields, from the top."""
+        return (self.email, self.first_name, self.last_name, *(value for _, value in self.own))
 
 
 @blueprint.get("/customers/<int:customer_id>")
@@ -95,21 +102,22 @@ def add() -> AnyResponse | tuple[str, int]:
 def edit(customer_id: int) -> str:
     """The form with what we know."""
     customer = customers.find(customer_id)
-    form = Form(customer.email, customer.first_name, customer.last_name, tuple(customer.fields.items()))
-    return render_template("customers/form.html", customer=customer, form=form)
+    form = _form(customer)
+    return render_template("customers/form.html", customer=customer, form=replace(form, seen=form.values))
 
 
 @blueprint.post("/customers/<int:customer_id>/edit")
 def save(customer_id: int) -> AnyResponse | tuple[str, int]:
-    """Write what was typed; their places and their history stay."""
+    """Write what was changed in the form; their places and their history stay, and what others changed meanwhile."""
     customer, form = customers.find(customer_id), _typed()
+    wanted = _changed(form, customer)
     try:
         customers.edit(
             customer_id,
-            email=form.email,
-            first_name=form.first_name,
-            last_name=form.last_name,
-            fields=dict(form.own),
+            email=wanted.email,
+            first_name=wanted.first_name,
+            last_name=wanted.last_name,
+            fields=dict(wanted.own),
             actor=asking.actor(),
             now=asking.now(),
         )
@@ -124,7 +132,28 @@ def _typed() -> Form:
     """What the form holds. The address is not mended, only its ends are trimmed: a wrong one is to be seen."""
     email = request.form.get("email", "").strip()[:1000]
     own = zip(request.form.getlist("own_name"), request.form.getlist("own"), strict=False)
-    return Form(email, asking.text("first_name"), asking.text("last_name"), tuple(own))
+    seen = tuple(request.form.getlist("seen"))
+    return Form(email, asking.text("first_name"), asking.text("last_name"), tuple(own), seen)
+
+
+def _form(customer: Customer) -> Form:
+    """The form as the customer is now."""
+    return Form(customer.email, customer.first_name, customer.last_name, tuple(customer.fields.items()))
+
+
+def _changed(form: Form, customer: Customer) -> Form:
+    """The customer as they are now with what was changed in the form: the rest is as others left it meanwhile."""
+    email, first, last, *own = (
+        value != seen for value, seen in zip_longest(form.values, form.seen[: len(form.values)])
+    )
+    named = dict(pair for pair, is_changed in zip(form.own, own, strict=True) if is_changed)
+    is_now = _form(customer)
+    return Form(
+        form.email if email else is_now.email,
+        form.first_name if first else is_now.first_name,
+        form.last_name if last else is_now.last_name,
+        tuple(named.items()),
+    )
 
 
 def _again(customer: Customer | None, form: Form, fault: Fault) -> tuple[str, int]:

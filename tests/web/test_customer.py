@@ -287,6 +287,23 @@ def test_editing_a_customer_keeps_their_places(looker: FlaskClient, newsletter: 
     assert places.place_of(ben.id, newsletter.id) is Place.INCLUDED
 
 
+def test_two_who_edit_at_once_keep_what_the_other_changed(looker: FlaskClient, ben: Customer) -> None:
+    db.session.execute(update(Customer).where(Customer.id == ben.id).values(fields={"Dog": "Rex", "Phone": "1"}))
+    db.session.commit()
+    path = f"/customers/{ben.id}/edit"
+    names = re.findall(r'name="own_name" value="([^"]*)"', looker.get(path).text)
+    seen = re.findall(r'name="seen" value="([^"]*)"', looker.get(path).text)
+    typed = {"email": seen[0], "first_name": seen[1], "last_name": seen[2], "own_name": names, "seen": seen}
+
+    looker.post(path, data=typed | {"last_name": "Fitz", "own": ["Rex", "2"]})
+    looker.post(path, data=typed | {"email": "b.f@bluegum.example", "own": ["Max", "1"]})
+
+    db.session.rollback()
+    ben = customers.find(ben.id)
+    assert (ben.email, ben.first_name, ben.last_name) == ("b.f@bluegum.example", "Ben", "Fitz")
+    assert ben.fields == {"Dog": "Max", "Phone": "2"}
+
+
 def test_deleting_asks_first_and_leaves_no_customer(sender: FlaskClient, ben: Customer) -> None:
     asked = sender.get(f"/customers/{ben.id}?ask=delete").text
     answer = sender.post(f"/customers/{ben.id}/delete")
