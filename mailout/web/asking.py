@@ -85,6 +85,12 @@ def text(name: str, most: int = 200) -> str:
     return " ".join(request.form.get(name, "").split())[:most]
 
 
+def number(name: str) -> int | None:
+    """The number in the field or parameter `name`; None for anything else, and for one longer than a row's can be."""
+    word = request.values.get(name, "")
+    return int(word) if re.fullmatch(r"[0-9]{1,18}", word) else None
+
+
 def page() -> int:
     """The number of the page that is asked for, from 1."""
     return min(max(request.args.get("page", 1, type=int) or 1, 1), 1_000_000)

@@ -61,14 +61,14 @@ def index() -> str:
     found = letters.search(asking.query(), asking.page())
     if asking.wants_fragment():
         return render_template("mailouts/_rows.html", found=found)
-    choice = _choice(request.args.get("list", type=int)) if asking.who().sends else None
+    choice = _choice(asking.number("list")) if asking.who().sends else None
     return render_template("mailouts/index.html", found=found, choice=choice)
 
 
 @blueprint.get("/mailouts/new")
 def new() -> str:
     """The Create form alone; for htmx what stands beside the chosen list."""
-    choice = _choice(request.args.get("list", type=int))
+    choice = _choice(asking.number("list"))
     if asking.wants_fragment():
         return render_template("mailouts/_reach.html", choice=choice, fragment=True)
     return render_template("mailouts/new.html", choice=choice)
@@ -94,7 +94,7 @@ def _choice(list_id: int | None) -> Choice:
 def create() -> AnyResponse:
     """Make a mail-out and go to its page, which opens the mail program; the second of two presses goes there too."""
     press = f"{asking.who().id}:{asking.text('press', 30) or secrets.token_urlsafe(16)}"
-    list_id = request.form.get("list", type=int)
+    list_id = asking.number("list")
     if list_id is None:
         raise LookupError("There is no such list.")
     made = _made_by(press) or _make(list_id, press)

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -34,6 +34,7 @@ from ..journal import Actor
 from ..models import Customer, MailingList, Place, Suppressed, db
 from ..outbox import notify
 from . import asking
+from .masking import masked
 from .security import limiter
 
 blueprint = Blueprint("public", __name__)
@@ -43,6 +44,8 @@ ONE_CLICK = ("List-Unsubscribe", "One-Click")
 CUSTOMER = Actor(None, "the customer")
 BY_ONE_CLICK, BY_PAGE = "one-click", "preferences"
 BODY_MOST = 16_384
+#: The session's note of what was pressed last, for the page that answers it.
+PRESSED = "public_pressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,17 @@ def page(token: str) -> Response | str:
     if numbers is None:
         return make_response(_render("unknown"), 404)
     found = _find(*numbers)
-    return _render("gone") if found is None else _render("page", token=token, page=found)
+    said = _said(session.pop(PRESSED), found) if found and PRESSED in session else ""
+    return _render("gone") if found is None else _render("page", token=token, page=found, said=said)
+
+
+def _said(pressed: str, found: Page) -> str:
+    """What came of a press that the heading does not say, from what is so now; "" when the heading does."""
+    if pressed == "public.switches":
+        return "Your choice is saved."
+    if pressed != "public.undo" or found.stopped or found.silent or found.place is not Place.INCLUDED:
+        return ""
+    return f"Taken back: you get {found.list.name} again."
 
 
 @blueprint.post("/u/<token>")
@@ -191,21 +204,6 @@ def undo(token: str) -> AnyResponse:
     return _pressed(token, press)
 
 
-def masked(address: str) -> str:
-    """`address` so that its owner knows it and nobody else learns it: the first letter of each word, and the last."""
-    local, _, domain = address.rpartition("@")
-    name, dot, rest = domain.partition(".")
-    words = re.split(r"([._+-])", local)
-    return "".join(_dots(word) for word in words) + "@" + _dots(name) + dot + rest
-
-
-def _dots(word: str) -> str:
-    """`word` with all but its ends as dots; a short one keeps its first letter only."""
-    if len(word) <= 1:
-        return word
-    return word[0] + "•" * (len(word) - 1) if len(word) < 5 else word[0] + "•" * (len(word) - 2) + word[-1]
-
-
 def _find(list_id: int, customer_id: int) -> Page | None:
     """What there is to say to this customer; None when they were deleted meanwhile, or the list was."""
     try:
@@ -235,6 +233,7 @@ def _pressed(token: str, press: Press) -> AnyResponse:
             link = settings().base_url + url_for("public.page", token=token)
             notify.unsubscribed(customer.name, customer.email, left, link, now)
         db.session.commit()
+        session[PRESSED] = request.endpoint
         doorbell.ring(doorbell.SEND)
     return redirect(url_for("public.page", token=token), 303)
 

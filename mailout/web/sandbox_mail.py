@@ -178,7 +178,7 @@ def write() -> str:
 def _draft() -> Draft:
     """What is known of the letter before its first word."""
     me = asking.who().email
-    if mailout_id := request.args.get("mailout", type=int):
+    if mailout_id := asking.number("mailout"):
         return Draft(me, submission.key_address(asking.my_mailout(mailout_id)), mailout=mailout_id)
     if request.args.get("letter"):
         letter = _asked_for()
@@ -216,7 +216,7 @@ def send() -> AnyResponse | tuple[str, int]:
         to=asking.text("to", 500),
         subject=asking.text("subject"),
         text=request.form.get("text", "")[:MOST_TEXT],
-        mailout=request.form.get("mailout", type=int),
+        mailout=asking.number("mailout"),
         answers=asking.text("answers"),
     )
     try:

@@ -196,6 +196,8 @@ def test_undo_brings_the_list_back_and_keeps_that_they_did_it(
 
     press(client, link, "undo")
 
+    assert f"Taken back: you get {newsletter.name} again." in client.get(link).text
+    assert "Taken back" not in client.get(link).text
     assert place(margaret, newsletter) is Place.INCLUDED
     last = db.session.scalars(select(PlaceChange).order_by(PlaceChange.id.desc())).first()
     assert last is not None
@@ -212,6 +214,8 @@ def test_switches_are_there_for_the_lists_that_customers_may_see_and_no_others(
     page = client.get(link).text
     press(client, link, "lists")
 
+    assert "Your choice is saved." not in page
+    assert "Your choice is saved." in client.get(link).text
     assert "Puppy club" in page
     assert "Late payers" not in page
     assert place(margaret, seen) is Place.UNSUBSCRIBED

@@ -177,3 +177,7 @@ def test_another_users_key_is_not_given_away(client_of: ClientOf, make: Make, yo
 def test_a_letter_that_there_is_not_is_not_found(client: FlaskClient) -> None:
     for path in (f"/sandbox?inbox={ADA}&letter=x", "/sandbox/letter", f"/sandbox/raw?inbox={ADA}&letter=../secret_key"):
         assert client.get(path).status_code == 404
+
+
+def test_a_number_longer_than_any_is_no_fault_of_ours(client: FlaskClient) -> None:
+    assert client.get(f"/sandbox/write?mailout={'9' * 30}").status_code == 200
