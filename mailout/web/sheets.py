@@ -39,7 +39,10 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The envelope, its clock and the mailbox's heartbeat. `draft` is None for who may not see the key."""
+    """The envelope, its clock and the mailbox's heartbeat. `draft` is None for who may not see the key.
+
+    `obstacle` is for what a letter would be refused if it came now: better said before it is written.
+    """
 
     draft: Draft | None
     expires_at: datetime
@@ -49,6 +52,7 @@ class Waiting:
     read_at: datetime | None
     every: str
     mailbox_trouble: str
+    obstacle: str
     trouble: Trouble | None
     sandbox: bool
 
@@ -117,7 +121,7 @@ def lay(glance: Glance, people: int) -> tuple[str, Sheet]:
     """The name of the sheet's template, and what it shows."""
     match glance.state:
         case Phase.WAITING:
-            return "waiting", _waiting(glance)
+            return "waiting", _waiting(glance, people)
         case Phase.HELD:
             return "held", held.why(glance, people)
         case Phase.STARTING:
@@ -127,7 +131,7 @@ def lay(glance: Glance, people: int) -> tuple[str, Sheet]:
     return "over", _over(glance)
 
 
-def _waiting(glance: Glance) -> Waiting:
+def _waiting(glance: Glance, people: int) -> Waiting:
     row = glance.row
     left = max(row.expires_at - glance.now, timedelta(0))
     # what was heard of the mailbox before there was a key says nothing about a letter for it
@@ -143,9 +147,22 @@ def _waiting(glance: Glance) -> Waiting:
         read_at=mailbox.well_at if since else None,
         every=f"every {words.span(every)}",
         mailbox_trouble=mailbox.trouble if since and mailbox.trouble != adoption.NO_MAILBOX else "",
+        obstacle=_obstacle(row, people),
         trouble=trouble(row),
         sandbox=settings().sandbox,
     )
+
+
+def _obstacle(row: Mailout, people: int) -> str:
+    """Why a letter that came now would not be sent; "" when it would."""
+    name = row.list.name
+    if row.list.archived_at:
+        return f"{name} is archived: a letter to it is not sent. Bring the list back first, on the page Lists."
+    if not row.created_by.sends:
+        return f"{row.created_by.name} may not send mail-outs any more, so a letter to this address is not sent."
+    if not people:
+        return f"Nobody would get it. Include customers in {name} first: a letter to nobody is not sent."
+    return ""
 
 
 def trouble(row: Mailout) -> Trouble | None:

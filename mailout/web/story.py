@@ -180,10 +180,11 @@ def _made(row: Mailout) -> str:
 
 def _arrived(row: Mailout) -> str:
     """From whom the letter is and how large; and for which mail-out it was, if it is sent after all."""
-    query = select(Letter.size, Letter.mailout_id).where(Letter.id == row.letter_id)
-    size, meant_for = db.session.execute(query).first() or (0, row.id)
+    query = select(Letter.size, Letter.mailout_id, Letter.why).where(Letter.id == row.letter_id)
+    size, meant_for, why = db.session.execute(query).first() or (0, row.id, "")
     said = f"{f'From {row.author}' if row.author else 'Without a sender'}{f', {spoken.size(size)}' if size else ''}."
-    return said if meant_for in (None, row.id) else f"{said} It came too late for mail-out {meant_for}."
+    how = "with the used key of" if why == Problem.KEY_USED else "too late for"
+    return said if meant_for in (None, row.id) else f"{said} It came {how} mail-out {meant_for}."
 
 
 def name_of(user_id: int | None) -> str:
@@ -204,7 +205,7 @@ def _after(glance: Glance, people: int) -> list[Step]:
     steps = [_arrives(glance.row)] if glance.state is Phase.WAITING else []
     if glance.relay_out:
         steps += _until_relay_is_back(glance)
-    elif glance.state not in (Phase.SENDING, Phase.PAUSED):
+    elif glance.state not in (Phase.SENDING, Phase.PAUSED) and people:
         steps.append(_goes_out(people))
     return [*steps, _complete_to_come(glance)]
 

@@ -533,7 +533,7 @@ def test_what_was_sent_after_all_is_told_and_not_offered_again(client: FlaskClie
     assert f"“A second one”, as mail-out {made.rpartition('/')[2]}." in of_old
     assert "made an address" not in of_new
     assert "Sent after all" in of_new
-    assert f"It came too late for mail-out {row.id}." in of_new
+    assert f"It came with the used key of mail-out {row.id}." in of_new
 
 
 def test_a_late_letter_of_a_stranger_says_so_before_release(client: FlaskClient, mailing: Mailing) -> None:

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, select, update
 
 from mailout import pulse
-from mailout.book import customers, suppression
+from mailout.book import customers, lists, suppression
 from mailout.core.delivery import State
 from mailout.core.phase import Counts
 from mailout.core.returning.diagnosis import Cause
@@ -128,6 +128,20 @@ def test_what_was_wrong_with_the_last_letter_is_said_where_the_user_looks(
     assert "The key is still good" in page
     assert "mailto:" in page
     assert 'id="mailout-said">A letter came, and could not be used.<' in page
+
+
+def test_what_a_letter_would_be_refused_for_is_said_before_it_is_written(
+    client: FlaskClient, make: Make, jo: User, mailing: Mailing
+) -> None:
+    fine, nobody, archived = mailing.make(), Mailing(jo, make.list("Nobody")).make(), mailing.make()
+
+    said = client.get(f"/mailouts/{nobody.id}").text
+    assert "Nobody would get it. Include customers in Nobody first" in said
+    assert "0 copies" not in said
+    assert "would get it" not in client.get(f"/mailouts/{fine.id}").text
+    lists.archive(archived.list_id, actor=COMMAND, now=now())
+    db.session.commit()
+    assert "Newsletter is archived: a letter to it is not sent." in client.get(f"/mailouts/{archived.id}").text
 
 
 def test_an_expired_and_a_cancelled_one_say_what_to_do_next(client: FlaskClient, mailing: Mailing) -> None:
