@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..current import settings
-from .matching import Mapping
+from .matching import Column, Look, Mapping
 
 KEPT = timedelta(hours=24)
 NAME_MOST = 120
@@ -38,12 +38,16 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload: its secret name, the file's own name, whose it is, and what they said (None: nothing yet)."""
+    """An upload: its secret name, the file's own name, whose it is, and what they said (None: nothing yet).
+
+    `look` is what was seen of it at first, so that no page has to read it again.
+    """
 
     name: str
     filename: str
     user_id: int
     choices: Choices | None = None
+    look: Look | None = None
 
     @property
     def data(self) -> bytes | str:
@@ -52,12 +56,12 @@ class Upload:
         return raw.decode() if self.filename == PASTED else raw
 
 
-def keep(data: bytes | str, filename: str, user_id: int, now: datetime) -> Upload:
+def keep(data: bytes | str, filename: str, user_id: int, now: datetime, look: Look | None = None) -> Upload:
     """Keep a file, or pasted cells, and throw away what was left lying."""
     sweep(now)
     plain = re.sub(r"[^\w.,()+ -]+", " ", filename.replace("\\", "/").rpartition("/")[2]).strip()[-NAME_MOST:]
     name = PASTED if isinstance(data, str) else plain if plain not in ("", PASTED) else "a file"
-    upload = Upload(secrets.token_hex(16), name, user_id)
+    upload = Upload(secrets.token_hex(16), name, user_id, look=look)
     folder = _folder() / upload.name
     folder.mkdir(parents=True, mode=0o700)
     (folder / "file").write_bytes(data.encode() if isinstance(data, str) else data)
@@ -82,7 +86,7 @@ def find(name: str, user_id: int) -> Upload:
     said = json.loads(about.read_text())
     if said["user_id"] != user_id:
         raise gone
-    return Upload(name, said["filename"], user_id, _choices(said["choices"]))
+    return Upload(name, said["filename"], user_id, _choices(said["choices"]), _look(said.get("look")))
 
 
 def choose(upload: Upload, choices: Choices) -> Upload:
@@ -99,8 +103,19 @@ def _folder() -> Path:
 def _choices(said: dict[str, Any] | None) -> Choices | None:
     if said is None:
         return None
-    mapping = Mapping(**said["mapping"] | {"left_out": tuple(said["mapping"]["left_out"])})
-    return Choices(mapping, tuple(said["list_ids"]), said["suppress"], said["bring_back"])
+    return Choices(_mapping(said["mapping"]), tuple(said["list_ids"]), said["suppress"], said["bring_back"])
+
+
+def _look(said: dict[str, Any] | None) -> Look | None:
+    if said is None:
+        return None
+    columns = tuple(Column(**column | {"samples": tuple(column["samples"])}) for column in said["columns"])
+    mapping = None if said["mapping"] is None else _mapping(said["mapping"])
+    return Look(columns, mapping, said["has_headings"], said["width"])
+
+
+def _mapping(said: dict[str, Any]) -> Mapping:
+    return Mapping(**said | {"left_out": tuple(said["left_out"])})
 
 
 def _write(upload: Upload) -> None:

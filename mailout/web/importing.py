@@ -56,7 +56,7 @@ def upload() -> AnyResponse | tuple[str, int]:
         look = importing.look(data, filename)
     except Fault as fault:
         return _choose(str(fault)), 422
-    kept = uploads.keep(data, filename, asking.who().id, asking.now())
+    kept = uploads.keep(data, filename, asking.who().id, asking.now(), look)
     if look.mapping is not None:
         kept = uploads.choose(kept, Choices(look.mapping))
         _plan(kept)
@@ -71,7 +71,7 @@ def show(name: str) -> AnyResponse | str:
     done = _applied(job)
     if done is not None:
         return asking.go(url_for("imports.show", import_id=done))
-    look = importing.look(kept.data, kept.filename)
+    look = kept.look or importing.look(kept.data, kept.filename)
     return render_template(
         "customers/import.html",
         upload=kept,

@@ -231,3 +231,13 @@ def test_no_two_headings_are_alike():
     assert headings[:8] == ["email", "Note", "Note (2)", "note", "=cmd", "", "", "two blanks"]
     assert len(set(headings[8:])) == 2
     assert all(len(heading) <= 100 for heading in headings)
+
+
+def test_a_workbook_says_about_how_many_rows_it_has_or_nothing():
+    out = io.BytesIO()
+    book = Workbook(write_only=True)
+    book.create_sheet("S").append(["email"])
+    book.save(out)
+
+    assert reading.open_sheet(workbook(["email"], ["jo@example.org"], ["ann@example.org"]), "x.xlsx").lines == 3
+    assert reading.open_sheet(out.getvalue(), "x.xlsx").lines == 0

@@ -279,6 +279,16 @@ def test_a_workbook_is_read(sender: FlaskClient) -> None:
     assert "customers.xlsx" in page
 
 
+def test_the_pages_of_an_import_do_not_read_its_file_again(
+    sender: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = send(sender, FILE.encode()).location
+    before = look(sender, address)
+    monkeypatch.setattr(importing, "look", lambda *_: pytest.fail("it is read again"))
+
+    assert sender.get(address).text.count("<tr>") == before.count("<tr>") == 6
+
+
 def test_pasted_cells_are_read(sender: FlaskClient) -> None:
     answer = sender.post("/customers/import", data={"cells": FILE.replace(";", "\t")})
 
