@@ -91,6 +91,17 @@ document.addEventListener("change", (event) => {
   if (event.target.closest("[data-send-on-change]")) event.target.form?.requestSubmit();
 });
 
+/* A form that is on its way is not sent a second time by a double click; the way back to the page frees it. */
+const onItsWay = new Set();
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.hasAttribute("data-hx-post") || event.defaultPrevented) return;
+  if (onItsWay.has(form)) event.preventDefault();
+  onItsWay.add(form);
+  setTimeout(() => onItsWay.delete(form), 3000);
+});
+window.addEventListener("pageshow", () => onItsWay.clear());
+
 /* What must open once, in answer to the press that made the page: <a href="mailto:…" data-open-once="a name for it">. */
 const openOnce = () => {
   const link = document.querySelector("a[data-open-once]");

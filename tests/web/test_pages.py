@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from mailout import pulse
 from mailout.book import links, users
 from mailout.journal import COMMAND, Actor, note
 from mailout.models import Letter, LetterBytes, SupportRequest, User, db
+from mailout.web import support
 from tests.makers import PASSWORD, Make
 from tests.web.conftest import axe, sideways
 
@@ -226,6 +228,26 @@ def test_what_is_not_right_yet_has_the_focus_and_is_said_on_top_too(open_page: O
     assert page.get_by_label("Another address").is_visible()
     assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "#field-address"
     assert axe(page) == []
+
+
+def test_a_double_click_asks_support_once(open_page: Open, jo: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(user: User) -> str:
+        time.sleep(0.5)
+        return "as they stand"
+
+    page = open_page(jo, "/support")
+    monkeypatch.setattr(support, "state_of", slowly)
+    page.get_by_label("What is it about?").fill("Twice")
+    page.get_by_label("What happened?").fill("I pressed as one presses an icon.")
+
+    send = page.get_by_role("button", name="Send", exact=True).bounding_box()
+    for _ in range(2):
+        page.mouse.click(send["x"] + 20, send["y"] + 10)
+        time.sleep(0.15)
+
+    page.get_by_text("Your request is on its way").wait_for()
+    asked = select(func.count()).select_from(SupportRequest).where(SupportRequest.subject == "Twice")
+    assert db.session.scalar(asked) == 1
 
 
 def test_with_forced_colours_one_sees_what_is_on_and_where_one_is(open_page: Open, jo: User) -> None:
