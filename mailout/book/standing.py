@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
-from ..models import Customer, JournalEntry, ListPlace, MailingList, Place, PlaceChange, User, db
+from ..models import Customer, Import, JournalEntry, ListPlace, MailingList, Place, PlaceChange, User, db
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,12 @@ def deeds(customer_id: int, most: int) -> list[Deed]:
     mine = JournalEntry.action.startswith("customer.") & (JournalEntry.subject == f"customer {customer_id}")
     rows = db.session.scalars(select(JournalEntry).where(mine).order_by(JournalEntry.id.desc()).limit(most))
     return [Deed(row.action, row.at, row.actor, row.detail) for row in rows]
+
+
+def came_with(customer: Customer) -> Deed | None:
+    """The import that brought the customer; None for whoever was added one by one."""
+    row = db.session.get(Import, customer.came_with) if customer.came_with else None
+    return Deed("customers.import", customer.created_at, row.actor, row.filename) if row else None
 
 
 def leavers(list_id: int, most: int) -> list[Leaver]:

@@ -23,7 +23,7 @@ from .matching import Column, Look, Mapping
 
 KEPT = timedelta(hours=24)
 NAME_MOST = 120
-PASTED = "pasted cells"
+PASTED = "Pasted cells"
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,8 +236,11 @@ def _letter(line: HistoryLine) -> Got:
     return Got(line, ("No bounce since. " if line.state == "sent" else "") + tries + f"“{line.why}”")
 
 
-def _past(customer_id: int, most: int) -> list[Past]:
+def _past(customer: Customer, most: int) -> list[Past]:
     """What was done to the customer and to their places, the newest first, `most` at most; a default is no deed."""
+    customer_id = customer.id
+    brought = standing.came_with(customer)
+    came = [Past(brought.at, f"Came with an import by {brought.by}", brought.detail)] if brought else []
     places_then = [
         Past(change.at, f"{name}: {said[:1].lower()}{said[1:]}", change.reason)
         for name, change in standing.changes(customer_id, most, but=places.DEFAULT)
@@ -248,7 +251,7 @@ def _past(customer_id: int, most: int) -> list[Past]:
         for deed in standing.deeds(customer_id, most)
         if deed.action in DEEDS
     ]
-    return sorted(places_then + deeds, key=lambda past: past.at, reverse=True)[:most]
+    return sorted(places_then + deeds + came, key=lambda past: past.at, reverse=True)[:most]
 
 
 def _why(deed: standing.Deed) -> str:
@@ -270,7 +273,7 @@ def _page(customer: Customer, asked: str = "", fault: str = "") -> str:
     may = asked in ASKED and (rule is None or allows(rule, asking.who()))
     most = MOST if "all" in request.args else FEW
     letters = [_letter(line) for line in history.letters(customer.id, most + 1)]
-    past = _past(customer.id, most + 1)
+    past = _past(customer, most + 1)
     return render_template(
         "customers/customer.html",
         customer=customer,

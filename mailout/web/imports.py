@@ -95,4 +95,4 @@ def _said(done: importing.Undone) -> str:
     kept = (
         f" {things(done.kept, 'customer')} stay, because they left a list or stopped mail since." if done.kept else ""
     )
-    return f"Undone: {things(done.removed, 'customer')} went, {done.put_back:,} changes are as before.{kept}"
+    return f"Undone: {things(done.removed, 'customer')} went, {things(done.put_back, 'change')} taken back.{kept}"

@@ -76,7 +76,11 @@ class Standing:
         """Why they stand there, in words: "Included by Priya Raman, 3 October"."""
         change = self.change
         if change is None:
-            return f"Never chosen; people start out {'included' if self.list.includes_new else 'excluded'}"
+            # whoever is out of a list that includes the new ones came before it did that, or before it was made
+            starts = (
+                "only newer customers start out included" if self.list.includes_new else "people start out excluded"
+            )
+            return f"Never chosen; {starts}"
         return f"{said(change)}, {words.day(change.at)}" + (f": {change.reason}" if change.reason else "")
 
 

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from mailout.book import customers, places, suppression
+from mailout.book import customers, importing, places, suppression
 from mailout.core.delivery import State
 from mailout.journal import COMMAND, Actor, note
 from mailout.models import Customer, Letter, MailingList, Mailout, Place, PlaceChange, Recipient, Suppressed, User, db
@@ -285,6 +285,27 @@ def test_editing_a_customer_keeps_their_places(looker: FlaskClient, newsletter: 
     assert customers.find(ben.id).email == "b.f@bluegum.example"
     assert wrong.status_code == 422
     assert places.place_of(ben.id, newsletter.id) is Place.INCLUDED
+
+
+def test_whoever_came_with_an_import_says_so(looker: FlaskClient, make: Make) -> None:
+    by = {"actor": COMMAND, "now": make._now}
+    done = importing.plan("email\nann@bluegum.example\n", "Spring <b>fair</b>.csv", **by)
+    importing.apply(done.id, **by)
+
+    page = looker.get(f"/customers/{customers.by_email('ann@bluegum.example').id}").text
+
+    assert f"Came with an import by {COMMAND.name}" in page
+    assert "Spring &lt;b&gt;fair&lt;/b&gt;.csv" in page
+
+
+def test_whoever_was_there_before_a_list_is_not_said_to_start_in_it(looker: FlaskClient, make: Make) -> None:
+    ann = make.customer("ann@bluegum.example")
+    made = make.list("Offers")
+
+    page = looker.get(f"/customers/{ann.id}").text
+
+    assert places.place_of(ann.id, made.id) is Place.EXCLUDED
+    assert "Never chosen; only newer customers start out included" in page
 
 
 def test_two_who_edit_at_once_keep_what_the_other_changed(looker: FlaskClient, ben: Customer) -> None:
