@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, render_template, request, url_for
@@ -19,11 +21,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..book import users
 from ..core.fault import Fault
+from ..core.telling.spoken import length
 from ..current import settings
 from ..models import db
 from ..outbox.steering import NotNow
 from . import asking
 from .asking import Refused
+from .security import limiter
 from .words import either
 
 log = logging.getLogger(__name__)
@@ -47,7 +51,7 @@ WORDS = {
         "That is too large",
         "Nothing was changed. A file may have up to 40 MB, a form 1 MB: split it, and send the parts.",
     ),
-    429: Words("A short pause", "Too many tries in a short time. Nothing was changed; try again in a few minutes."),
+    429: Words("A short pause", "Too many tries in a short time. Nothing was changed; try again in"),
     500: Words(
         "That went wrong on our side",
         "We have written down what happened. Nothing is sent twice because of it; load the page again.",
@@ -67,6 +71,7 @@ def answer_for(app: Flask) -> None:
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(Fault, _fault)
     app.register_error_handler(LookupError, _nothing)
+    app.register_error_handler(TooManyRequests, _too_often)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(500, _broken)
     app.log_exception = _no_second_time  # type: ignore[method-assign]
@@ -134,14 +139,16 @@ def _http(error: HTTPException) -> Answer:
     status = error.code or 500
     if status < 400:
         return error.get_response()
-    known = WORDS.get(status, WORDS[400 if status < 500 else 500])
-    return _say(known, status, _when_again(error))
+    return _say(WORDS.get(status, WORDS[400 if status < 500 else 500]), status)
 
 
-def _when_again(error: HTTPException) -> dict[str, str]:
-    """The header that says when to try again, where it was too often."""
-    again = getattr(error, "retry_after", None) if isinstance(error, TooManyRequests) else None
-    return {"Retry-After": str(again)} if again else {}
+def _too_often(error: TooManyRequests) -> Answer:
+    """Say how long to wait, to people and to programs."""
+    limit = limiter.current_limit
+    left = max(1, round(limit.reset_at - time.time())) if limit else 60
+    words = WORDS[429]
+    said = Words(words.heading, f"{words.text} {length(timedelta(seconds=left))}.")
+    return _say(said, 429, {"Retry-After": str(left)})
 
 
 def _no_second_time(exc_info: object) -> None:

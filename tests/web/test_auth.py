@@ -325,6 +325,18 @@ def test_one_account_gets_only_a_few_links_an_hour(client_of: Clients, make: Mak
     assert len(notices()) == 5
 
 
+def test_whoever_asks_too_often_is_told_for_how_long(client_of: Clients, make: Make) -> None:
+    client = client_of(make.user())
+
+    for _ in range(30):
+        client.post("/profile/password", data={"present": "wrong"})
+    answer = client.post("/profile/password", data={"present": "wrong"})
+
+    assert answer.status_code == 429
+    assert 3500 < int(answer.headers["Retry-After"]) <= 3600
+    assert "try again in about 1 h." in answer.text
+
+
 def test_a_link_is_used_by_its_post_alone_and_once(client_of: Clients, make: Make) -> None:
     user, client = make.user(), client_of(None)
     elsewhere = client_of(user)
