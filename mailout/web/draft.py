@@ -16,10 +16,12 @@ from flask import Blueprint, Response
 
 from ..core.phase import Phase, phase
 from ..core.reading.head import Mailbox, mailbox_field
+from ..core.telling import spoken
+from ..current import settings
 from ..intake import submission
 from ..models import Mailout
 from ..outbox.steering import WORDS, NotNow
-from . import asking, words
+from . import asking
 
 blueprint = Blueprint("draft", __name__)
 
@@ -66,7 +68,7 @@ def _mine_waiting(mailout_id: int) -> Mailout:
 def eml(mailout_id: int) -> Response:
     """A message without a body that classic Outlook opens as a draft (X-Unsent)."""
     row = _mine_waiting(mailout_id)
-    name = f"{row.list.name}, until {words.moment(row.expires_at)}"
+    name = f"{row.list.name}, until {spoken.dated(row.expires_at, settings().time_zone)}"
     head = (b"X-Unsent: 1", mailbox_field("To", Mailbox(name, of(row).address)).rstrip(), b"Subject: ", *PLAIN)
     answer = Response(b"\r\n".join(head) + b"\r\n\r\n", content_type="message/rfc822")
     answer.headers["Content-Disposition"] = 'attachment; filename="mail-out.eml"'

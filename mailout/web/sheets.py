@@ -135,7 +135,7 @@ def _waiting(glance: Glance, people: int) -> Waiting:
     row = glance.row
     left = max(row.expires_at - glance.now, timedelta(0))
     # what was heard of the mailbox before there was a key says nothing about a letter for it
-    mailbox, tried = glance.mailbox, glance.mailbox.tried_at
+    mailbox, tried, said = glance.mailbox, glance.mailbox.tried_at, trouble(row)
     since = tried is not None and tried >= row.created_at
     every = interval(timedelta(seconds=settings().poll_seconds), [OpenKey(row.created_at, glance.now)], glance.now)
     return Waiting(
@@ -147,8 +147,8 @@ def _waiting(glance: Glance, people: int) -> Waiting:
         read_at=mailbox.well_at if since else None,
         every=f"every {words.span(every)}",
         mailbox_trouble=mailbox.trouble if since and mailbox.trouble != adoption.NO_MAILBOX else "",
-        obstacle=_obstacle(row, people),
-        trouble=trouble(row),
+        obstacle="" if said else _obstacle(row, people),
+        trouble=said,
         sandbox=settings().sandbox,
     )
 
