@@ -36,7 +36,7 @@ def facts(glance: Glance, people: int) -> list[Fact]:
         found.append(Fact("First check?", check))
     if row.author:
         found.append(Fact("Letter from", row.author))
-    if row.started_at and row.finished_at:
+    if row.started_at and row.finished_at and row.round == 1:  # later rounds begin when a person says so
         found.append(Fact("Took", pace.about(row.finished_at - row.started_at)))
     if glance.state is Phase.HELD and row.held_at:
         found.append(Fact("Kept until", words.day(row.held_at + retention.HELD)))

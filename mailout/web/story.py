@@ -62,15 +62,19 @@ class Story:
 def tell(glance: Glance, people: int) -> Story:
     """The story at this moment; `people` is how many it goes to."""
     word = state_word(glance)
+    before, after = _before(glance), _after(glance, people)
+    # once it was tried again, the sheet is younger than what followed the first end of it
+    at, over = _sheet_time(glance), glance.state in (Phase.COMPLETE, Phase.CANCELLED)
+    earlier = [step for step in after if over and at and step.done and step.at and step.at < at]
     return Story(
         title=title(glance.row),
         tab=_tab(glance),
         said=_said(glance, word),
         word=word,
         node=Word(word.text, word.tone, NODES.get(glance.state, word.icon)),
-        at=_sheet_time(glance),
-        before=tuple(_before(glance)),
-        after=tuple(_after(glance, people)),
+        at=at,
+        before=(*before, *earlier),
+        after=tuple(step for step in after if step not in earlier),
         slip=tuple(facts(glance, people)),
         stood=spoken.dated(glance.now, settings().time_zone),
     )

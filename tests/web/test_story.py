@@ -28,7 +28,7 @@ from mailout.web import outcome, pace
 from mailout.web.outcome import Row
 from mailout.web.pace import Pace
 from tests.makers import Make
-from tests.web.mailing import PARTIAL, Mailing, fresh, now
+from tests.web.mailing import PARTIAL, Mailing, fresh, now, settle
 
 ClientOf = Callable[[User | None], FlaskClient]
 FIVE = [f"c{number}@customers.test" for number in range(1, 6)]
@@ -128,6 +128,26 @@ def test_what_was_wrong_with_the_last_letter_is_said_where_the_user_looks(
     assert "The key is still good" in page
     assert "mailto:" in page
     assert 'id="mailout-said">A letter came, and could not be used.<' in page
+
+
+def test_after_another_try_the_story_is_still_told_in_its_order(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.complete(["failed"] + ["sent"] * 4)
+    long_ago = now() - timedelta(hours=3)
+    db.session.execute(update(Recipient).where(Recipient.notice_id.is_not(None)).values(settled_at=long_ago))
+    db.session.execute(update(Mailout).where(Mailout.id == row.id).values(started_at=long_ago, finished_at=long_ago))
+    db.session.commit()
+    assert slip(client.get(f"/mailouts/{row.id}").text)["Took"] == "less than a minute"
+    steering.once_more(row.id, State.FAILED, COMMAND, now())
+    db.session.commit()
+    settle(row, ["sent"])
+    closing.close_finished(now())
+
+    page = client.get(f"/mailouts/{row.id}").text
+
+    told = steps(page)
+    assert told.index("“Mail-out complete” is on its way") < told.index("Complete")
+    assert told.count("“Mail-out complete” is on its way") == 2
+    assert "Took" not in slip(page)  # the hours between were not spent sending
 
 
 def test_what_a_letter_would_be_refused_for_is_said_before_it_is_written(
@@ -536,6 +556,18 @@ def test_the_recipients_are_shown_by_state_with_the_servers_words(client: FlaskC
     assert everyone.count("@customers.test") == 5
     assert found.count("@customers.test") == 1
     assert client.get(f"/mailouts/{row.id}/recipients?state=delivered").status_code == 404
+
+
+def test_every_try_is_counted_also_those_before_another_round(client: FlaskClient, mailing: Mailing) -> None:
+    row = mailing.complete(["failed"] + ["sent"] * 4)
+    steering.once_more(row.id, State.FAILED, COMMAND, now())
+    db.session.commit()
+    settle(row, ["failed"])
+
+    page = client.get(f"/mailouts/{row.id}/recipients?state=failed").text
+
+    assert page.count("user unknown") == 2
+    assert re.search(r'data-label="Tries">2<', page)
 
 
 def test_the_recipients_have_pages(client: FlaskClient, make: Make, jo: User) -> None:
