@@ -230,6 +230,14 @@ def test_what_is_not_right_yet_has_the_focus_and_is_said_on_top_too(open_page: O
     assert axe(page) == []
 
 
+def test_a_button_of_a_row_says_whose_it_is(open_page: Open, jo: User) -> None:
+    other = next(one for one in users.everyone() if one.id != jo.id)
+
+    page = open_page(jo, "/users")
+
+    assert page.get_by_role("button", name=f"Deactivate {other.name}", exact=True).inner_text().startswith("Deactivate")
+
+
 def test_a_double_click_asks_support_once(open_page: Open, jo: User, monkeypatch: pytest.MonkeyPatch) -> None:
     def slowly(user: User) -> str:
         time.sleep(0.5)
