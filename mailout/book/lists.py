@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -96,23 +96,24 @@ def create(
     Raises Fault when the name is no good or taken, LookupError when there is no such other list.
     """
     kept = _name(name)
-    row = MailingList(
-        name=kept,
-        name_same=same_name(kept),
-        description=clean(description, "The description", DESCRIPTION_MOST),
-        includes_new=includes_new,
-        unsubscribe_line=unsubscribe_line,
-        unsubscribe_wording=_wording(unsubscribe_wording),
-        customers_may_see=customers_may_see,
-        created_at=now,
-    )
-    _check_free(kept, None)
-    db.session.add(row)
-    db.session.flush()
-    touch(row.id)
-    _fill(row.id, starts_with, actor, now)
+    values = {
+        "name": kept,
+        "name_same": same_name(kept),
+        "description": clean(description, "The description", DESCRIPTION_MOST),
+        "includes_new": includes_new,
+        "unsubscribe_line": unsubscribe_line,
+        "unsubscribe_wording": _wording(unsubscribe_wording),
+        "customers_may_see": customers_may_see,
+        "created_at": now,
+    }
+    try:
+        list_id = db.session.scalars(insert(MailingList).values(values).returning(MailingList.id)).one()
+    except IntegrityError:
+        raise _taken(kept) from None
+    touch(list_id)
+    _fill(list_id, starts_with, actor, now)
     note(actor, "list.create", f"list {kept}", f"starts with {_start_words(starts_with)}", now)
-    return row
+    return find(list_id)
 
 
 def rename(list_id: int, name: str, *, actor: Actor, now: datetime) -> None:
@@ -123,7 +124,7 @@ def rename(list_id: int, name: str, *, actor: Actor, now: datetime) -> None:
     try:
         changed(update(MailingList).where(MailingList.id == list_id).values(name=kept, name_same=same_name(kept)))
     except IntegrityError:
-        raise Fault(f"There is a list {kept} already.") from None
+        raise _taken(kept) from None
     note(actor, "list.rename", f"list {kept}", f"was {before}", now)
 
 
@@ -211,13 +212,11 @@ def _name(name: str) -> str:
     return kept
 
 
-def _check_free(name: str, list_id: int | None) -> None:
-    """Raise Fault when another list has this name."""
-    query = select(MailingList).where(MailingList.name_same == same_name(name), MailingList.id != (list_id or 0))
-    row = db.session.scalar(query)
-    if row is not None:
-        away = " It is archived; bring it back, or choose another name." if row.archived_at else ""
-        raise Fault(f"There is a list {row.name} already.{away}")
+def _taken(name: str) -> Fault:
+    """Why a name can't be taken: another list has it, perhaps one that is put away."""
+    row = by_name(name)
+    away = " It is archived; bring it back, or choose another name." if row.archived_at else ""
+    return Fault(f"There is a list {row.name} already.{away}")
 
 
 def _wording(wording: str) -> str:

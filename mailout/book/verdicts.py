@@ -188,11 +188,12 @@ def _cell(row: Row, index: int | None) -> str:
 
 
 def _refused(row: Row, email: str, reason: str) -> Staged:
-    """A row that is not taken, with its cells."""
+    """A row that is not taken, with its cells; a NUL is kept as a mark, for no file can hold it."""
     filled = len(row.cells)
     while filled and not row.cells[filled - 1].strip():
         filled -= 1
-    return Staged(row.line, email, REFUSED, reason, fields={CELLS: [sheet.typed(cell) for cell in row.cells[:filled]]})
+    cells = [sheet.typed(cell).replace("\0", "\ufffd") for cell in row.cells[:filled]]
+    return Staged(row.line, email, REFUSED, reason, fields={CELLS: cells})
 
 
 def _names(row: Row, columns: Columns) -> tuple[str, str]:

@@ -499,14 +499,15 @@ def test_refused_rows_come_back_with_their_cells_and_are_imported_once_mended(by
 
 
 def test_refused_rows_that_nobody_mended_are_refused_again_and_keep_their_shape(by):
-    data = "jo@@example.org,Jo\nann@example.org,Ann\n"
+    data = "jo@@example.org,Jo\nann@example.org,Ann\nben@example.org,B\0en\n"
 
     first = list(plans.refused_rows(importing.plan(data, "x.csv", **by).id))
     again = list(plans.refused_rows(importing.plan("".join(map(sheet.row, first)), "refused.csv", **by).id))
 
     assert first[0] == ["email", "column 2", "line", "reason"]
     assert [row[:2] for row in again] == [row[:2] for row in first]
-    assert len(again[1]) == 4
+    assert again[2][:2] == ["ben@example.org", "B\ufffden"]
+    assert [len(row) for row in again] == [4, 4, 4]
 
 
 def test_refused_rows_of_an_import_from_before_they_were_kept_have_their_address(by):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -48,6 +49,29 @@ def test_a_name_is_a_lists_once_whatever_its_capitals(make, by):
         lists.rename(other.id, "NEWSLETTER", **by)
     lists.rename(other.id, "promotions", **by)
     assert lists.by_name("PROMOTIONS").name == "promotions"
+
+
+def test_of_two_who_make_the_same_list_at_once_one_is_told(app, by):
+    start, said = threading.Barrier(4), []
+
+    def create():
+        with app.app_context():
+            start.wait()
+            try:
+                lists.create("Newsletter", starts_with="everyone", **by)
+                db.session.commit()
+                said.append("made")
+            except Fault as fault:
+                db.session.rollback()
+                said.append(str(fault))
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(said) == ["There is a list Newsletter already."] * 3 + ["made"]
 
 
 @pytest.mark.parametrize("name", ["B", "U", "Welpen & Züchter", "新闻", "a/b+c@d"])
