@@ -115,11 +115,15 @@ document.addEventListener("DOMContentLoaded", () => {
   openOnce();
   /* What is not right yet has the focus, wherever on the page it is: its words are read with it. */
   document.querySelector('[aria-invalid="true"]')?.focus();
-  /* A live region speaks when it changes, not when it is born: say what was flashed once more. */
+  /* A live region speaks when it changes, not when it is born: say what was flashed once more, in the room it has. */
   const region = notes();
   if (region?.childElementCount) {
     const said = [...region.childNodes];
+    region.style.minHeight = `${region.offsetHeight + parseFloat(getComputedStyle(region).marginBottom)}px`;
     region.replaceChildren();
-    setTimeout(() => region.append(...said), 150);
+    setTimeout(() => {
+      region.append(...said);
+      region.style.minHeight = "";
+    }, 150);
   }
 });

@@ -274,8 +274,14 @@ def test_with_forced_colours_one_sees_what_is_on_and_where_one_is(open_page: Ope
 
 def test_what_was_done_is_announced(open_page: Open, jo: User) -> None:
     page = open_page(jo, "/profile")
+    page.add_init_script(
+        "window.shifts = []; new PerformanceObserver(list => window.shifts.push(...list.getEntries()))"
+        ".observe({type: 'layout-shift', buffered: true})"
+    )
 
     page.get_by_label("Name").fill("Jo Hartley")
     page.get_by_role("button", name="Save").click()
 
     page.get_by_role("status").get_by_text("Saved.").wait_for()
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.shifts.length") == 0, "and nothing jumps"
