@@ -60,8 +60,7 @@ def set_place(
     Who unsubscribed is out already. Raises Fault when they should be included: that takes `take_back`, with a reason.
     """
     assert place is not Place.UNSUBSCRIBED, "unsubscribing has its own function"
-    _check(customer_id, list_id)
-    touch(list_id)
+    _alone(customer_id, list_id)
     row = _row(customer_id, list_id)
     was, was_chosen = (Place(row.place), row.chosen) if row else (Place.EXCLUDED, False)
     if was is Place.UNSUBSCRIBED and place is Place.EXCLUDED:
@@ -84,8 +83,7 @@ def unsubscribe(
     customer_id: int, list_id: int, *, how: str, now: datetime, reason: str = "", actor: Actor | None = None
 ) -> bool:
     """Take the customer out of the list by their own wish. Returns False when they had left it before."""
-    _check(customer_id, list_id)
-    touch(list_id)
+    _alone(customer_id, list_id)
     row = _row(customer_id, list_id)
     was, was_chosen = (Place(row.place), row.chosen) if row else (Place.EXCLUDED, False)
     if was is Place.UNSUBSCRIBED or not _write(customer_id, list_id, Place.UNSUBSCRIBED, was if row else None, now):
@@ -112,8 +110,7 @@ def take_back(
     """
     if not reason.strip():
         raise Fault("They left this list themselves. To take them back, write down why.")
-    _check(customer_id, list_id)
-    touch(list_id)
+    _alone(customer_id, list_id)
     if not _write(customer_id, list_id, place, Place.UNSUBSCRIBED, now):
         return False
     _remember(list_id, customer_id, Place.UNSUBSCRIBED, place, how, reason.strip(), actor, now, was_chosen=True)
@@ -179,6 +176,12 @@ def _list(list_id: int) -> MailingList:
 
 def _row(customer_id: int, list_id: int) -> ListPlace | None:
     return db.session.get(ListPlace, (list_id, customer_id), populate_existing=True)
+
+
+def _alone(customer_id: int, list_id: int) -> None:
+    """Begin to write, and raise LookupError unless both are there: from then on nobody can delete the customer."""
+    touch(list_id)
+    _check(customer_id, list_id)
 
 
 def _check(customer_id: int, list_id: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Row as SqlRow
 from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ..core.own import Own
 from ..models import Customer, Forgotten, ImportRow, ListPlace, MailingList, db
@@ -26,6 +27,7 @@ from .verdicts import Known, Staged, Wishes
 BIT = 500
 _NAMES = tuple(field.name for field in fields(Staged))
 _COLUMNS = tuple(getattr(ImportRow, name) for name in _NAMES)
+_Lay = Callable[[int, Sequence[Staged]], None]
 _JUDGED = (verdicts.NEW, verdicts.UPDATED, verdicts.UNCHANGED, verdicts.KEPT_OUT)
 
 
@@ -43,9 +45,7 @@ def stage(
     names = list_names()
     for bit in _bits(rows):
         good = [_first(verdicts.read(row, columns, headings, own), seen) for row in bit]
-        judged = _judge(good, wishes, names)
-        db.session.execute(insert(ImportRow), [{"import_id": import_id, **_values(row)} for row in judged])
-        db.session.commit()
+        _twice(_lay, import_id, good, wishes, names)
         tell(bit[-1].line)
 
 
@@ -54,13 +54,9 @@ def judge_again(import_id: int, wishes: Wishes) -> None:
     names, after = list_names(), -1
     good = (ImportRow.import_id == import_id) & ImportRow.verdict.in_(_JUDGED)
     page = select(*_COLUMNS).where(good).order_by(ImportRow.line).limit(BIT)
-    mine = (ImportRow.import_id == import_id) & (ImportRow.line == bindparam("b_line"))
     while found := db.session.execute(page.where(ImportRow.line > after)).all():
         after = found[-1].line
-        judged = _judge([_of_file(row) for row in found], wishes, names)
-        values = [{"b_line": row.line, **_values(row)} for row in judged]
-        db.session.connection().execute(update(ImportRow).where(mine), values)
-        db.session.commit()
+        _twice(_lay_again, import_id, [_of_file(row) for row in found], wishes, names)
 
 
 def counts(import_id: int) -> dict[str, int]:
@@ -79,6 +75,29 @@ def _bits(rows: Iterable[Row]) -> Iterator[list[Row]]:
     iterator = iter(rows)
     while bit := list(islice(iterator, BIT)):
         yield bit
+
+
+def _twice(lay: _Lay, import_id: int, rows: Sequence[Staged], wishes: Wishes, names: Mapping[int, str]) -> None:
+    """Judge and write a bit, once more when somebody was deleted between the look and the writing."""
+    try:
+        lay(import_id, _judge(rows, wishes, names))
+    except IntegrityError:
+        db.session.rollback()
+        lay(import_id, _judge(rows, wishes, names))
+
+
+def _lay(import_id: int, judged: Sequence[Staged]) -> None:
+    """Write down a bit."""
+    db.session.execute(insert(ImportRow), [{"import_id": import_id, **_values(row)} for row in judged])
+    db.session.commit()
+
+
+def _lay_again(import_id: int, judged: Sequence[Staged]) -> None:
+    """Write over a bit."""
+    mine = (ImportRow.import_id == import_id) & (ImportRow.line == bindparam("b_line"))
+    values = [{"b_line": row.line, **_values(row)} for row in judged]
+    db.session.connection().execute(update(ImportRow).where(mine), values)
+    db.session.commit()
 
 
 def _first(row: Staged, seen: dict[str, int]) -> Staged:

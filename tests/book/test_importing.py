@@ -7,7 +7,7 @@ import threading
 import pytest
 from sqlalchemy import func, select, update
 
-from mailout.book import arrivals, customers, importing, lists, places, plans, suppression
+from mailout.book import arrivals, customers, importing, lists, places, plans, staging, suppression
 from mailout.core.delivery import State
 from mailout.core.fault import Fault
 from mailout.core.telling import sheet
@@ -335,6 +335,23 @@ def test_one_import_at_a_time(by, app):
         thread.join()
 
     assert "Another import" in said[0]
+
+
+def test_whoever_is_deleted_while_a_file_is_read_stops_nothing(by, make, monkeypatch):
+    make.customer("ann@example.org", "Anna")
+    whole = staging._judge
+
+    def judge(*args):
+        judged = whole(*args)
+        for row in db.session.scalars(select(Customer)).all():
+            customers.delete(row.id, **by)
+            db.session.commit()
+        return judged
+
+    monkeypatch.setattr(staging, "_judge", judge)
+    planned = importing.plan(FILE, "customers.csv", **by)
+
+    assert figures(planned) == (1, 0, 0, 1, 1, 1, 1)
 
 
 def test_undoing_an_import_is_as_if_it_had_not_been(by, make):

@@ -333,3 +333,27 @@ def _do(act, email, list_id, marks, by):
                 customers.delete(customer_id, **by)
     except Fault:
         db.session.rollback()
+
+
+CHANGES = {
+    "switch": lambda who, of, by: places.set_place(who, of, Place.INCLUDED, how="by a switch", **by),
+    "unsubscribe": lambda who, of, by: places.unsubscribe(who, of, how="one-click", now=by["now"]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whoever_is_deleted_at_the_same_moment_is_not_there(newsletter, make, by, monkeypatch, change):
+    jo = make.customer("gone@example.org").id
+    others = make.list("Others").id
+    whole = places.touch
+
+    def touch(*list_ids):
+        monkeypatch.setattr(places, "touch", whole)
+        customers.delete(jo, **by)
+        db.session.commit()
+        whole(*list_ids)
+
+    monkeypatch.setattr(places, "touch", touch)
+
+    with pytest.raises(LookupError):
+        CHANGES[change](jo, others, by)
