@@ -230,6 +230,20 @@ def test_what_is_not_right_yet_has_the_focus_and_is_said_on_top_too(open_page: O
     assert axe(page) == []
 
 
+@pytest.mark.parametrize("path", ["/users", "/mailouts"])
+def test_no_page_jumps_when_its_script_comes(open_page: Open, jo: User, path: str) -> None:
+    page = open_page(jo, "/help")
+    page.add_init_script(
+        "window.shifts = []; new PerformanceObserver(list => window.shifts.push(...list.getEntries()))"
+        ".observe({type: 'layout-shift', buffered: true})"
+    )
+
+    page.goto(path)
+
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.shifts.length") == 0
+
+
 def test_a_button_of_a_row_says_whose_it_is(open_page: Open, jo: User) -> None:
     other = next(one for one in users.everyone() if one.id != jo.id)
 
