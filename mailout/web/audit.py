@@ -48,6 +48,18 @@ GROUPS = (
     Group("users", "Users", ("user.",)),
     Group("service", "Mailbox and support", ("mailbox.", "support.")),
 )
+#: What is done where the word for it is ours and nobody else's.
+SAID = {
+    "sign-in.wrong": "Sign in: no match",
+    "password.forgot": "Password: forgotten",
+    "user.flags": "User: permissions",
+    "user.password": "User: new password",
+    "mailout.accept": "Mail-out: letter taken",
+    "mailout.hold": "Mail-out: letter held",
+    "mailout.after-all": "Mail-out: sent after all",
+    "mailout.retry-failed": "Mail-out: failed tried again",
+    "mailout.send-again-uncertain": "Mail-out: uncertain sent again",
+}
 #: What an entry may speak of, and the page of it.
 PAGES = {
     "customer": ("customer.show", "customer_id"),
@@ -104,10 +116,9 @@ def _about(query: str, group: Group) -> list[ColumnElement[bool]]:
     meant = [f"customer {number}" for number in people] if len(people) <= MEANT_MOST else []
     theirs = JournalEntry.user_id.in_(select(User.id).where(contains(query, User.name, User.email)))
     reasons = [problem for problem, words in refusals.BRIEFLY.items() if query.casefold() in words.casefold()]
-    return [
-        *starts,
-        contains(query, *columns) | theirs | JournalEntry.subject.in_(meant) | JournalEntry.detail.in_(reasons),
-    ]
+    deeds = [deed for deed, words in SAID.items() if query.casefold() in words.casefold()]
+    in_words = JournalEntry.detail.in_(reasons) | JournalEntry.action.in_(deeds)
+    return [*starts, contains(query, *columns) | theirs | JournalEntry.subject.in_(meant) | in_words]
 
 
 def _rows(entries: Sequence[JournalEntry]) -> list[Row]:
@@ -132,7 +143,9 @@ def _row(entry: JournalEntry, part: re.Match[str] | None, emails: dict[int, str]
 
 
 def said(action: str) -> str:
-    """An action as a person says it: "mailout.send-again-uncertain" is "Mail-out: send again uncertain"."""
+    """An action as a person says it: "mailout.pause" is "Mail-out: pause"."""
+    if action in SAID:
+        return SAID[action]
     area, _, deed = action.partition(".")
     area = {"mailout": "mail-out"}.get(area, area.replace("-", " "))
     return (f"{area}: {deed.replace('-', ' ').replace('.', ', ')}" if deed else area).capitalize()

@@ -271,7 +271,8 @@ class TestAudit:
         assert '<td data-label="Who">Tom</td><td data-label="What">Mail-out: create</td>' in page
         assert "held, from an address that is no user’s" in page
         assert "unknown-sender" not in page
-        assert "Mail-out: hold" in found
+        assert "Mail-out: letter held" in found
+        assert "Mail-out: letter held" in admin.get("/audit?q=letter+held").text, "the words of the page find it"
         assert "Mail-out: create" in admin.get("/audit?q=tom@mail.test&what=mailouts").text, "by their address too"
 
     def test_a_line_break_in_a_name_makes_no_second_entry(self, admin: FlaskClient) -> None:
