@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import delete, select, update
 
@@ -96,7 +97,7 @@ def plan(
         row = _begin(filename, wishes, seen.called(columns), actor, now)
         rows = sheet.rows()
         if columns.has_headings:
-            next(rows, None)
+            rows = islice(rows, seen.above + 1, None)
 
         def tell(line: int) -> None:
             if progress:

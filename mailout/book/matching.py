@@ -24,6 +24,8 @@ HEADING_MOST = 100
 #: The last columns of a file of refused rows that we gave back: they are about the row, not about the customer.
 REFUSED = ("line", "reason")
 _LOOKED_AT = 50
+#: A table may have so many lines of title above its headings.
+_TITLE_MOST = 10
 
 
 def _read_words() -> dict[str, frozenset[str]]:
@@ -76,13 +78,14 @@ class Column:
 class Look:
     """A first look at a file: its columns, the mapping that is guessed (None without a column of addresses).
 
-    `width`: a row with more cells than that is broken.
+    `width`: a row with more cells than that is broken. `above`: so many rows of title stand over the headings.
     """
 
     columns: tuple[Column, ...]
     mapping: Mapping | None
     has_headings: bool
     width: int
+    above: int = 0
 
     def headings(self) -> list[str]:
         """The headings of the file itself."""
@@ -103,13 +106,14 @@ def look(sheet: Sheet, lists: AnyMapping[str, int]) -> Look:
     if rows[0].trouble or width > COLUMNS_MOST:
         raise Fault(f"The first row can't be read: {rows[0].trouble or f'it has {width:,} cells'}.")
     has_headings = not any(_is_address(cell) for cell in rows[0].cells)
-    headings = _distinct(rows[0].cells) if has_headings else []
+    above = _title(rows) if has_headings else 0
+    headings = _distinct(rows[above].cells) if has_headings else []
     headings += [""] * (width - len(headings))
-    body = rows[1:] if has_headings else rows
+    body = rows[above + 1 :] if has_headings else rows
     mapping = guess(headings, body, lists, has_headings)
     names = {} if mapping is None else _guesses(mapping)
     columns = (Column(i, headings[i], _samples(body, i), names.get(i, "")) for i in range(width))
-    return Look(tuple(columns), mapping, has_headings, len(rows[0].cells) if has_headings else width)
+    return Look(tuple(columns), mapping, has_headings, len(rows[above].cells) if has_headings else width, above)
 
 
 def guess(
@@ -151,6 +155,20 @@ def cut_name(name: str) -> tuple[str, str]:
         return first.strip(), last.strip()
     first, _, last = name.strip().partition(" ")
     return first, last.strip()
+
+
+def _title(rows: Sequence[Row]) -> int:
+    """How many rows of title stand over the one that names a column of addresses; 0 when none does.
+
+    A title has fewer cells than the table under it.
+    """
+    filled = [sum(bool(cell.strip()) for cell in row.cells) for row in rows]
+    for number, row in enumerate(rows[:_TITLE_MOST]):
+        if any(_is_address(cell) for cell in row.cells):
+            return 0
+        if any(_plain(cell) in WORDS["email"] for cell in row.cells):
+            return number if not row.trouble and max(filled[:number], default=0) < filled[number] else 0
+    return 0
 
 
 def _distinct(cells: Sequence[str]) -> list[str]:

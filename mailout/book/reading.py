@@ -13,6 +13,7 @@ import io
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import TextIO
 
 from ..core.fault import Fault
@@ -132,15 +133,17 @@ def _line_count(data: bytes | str) -> int:
     return 1 + max(data.count(newline), data.count(ret))  # type: ignore[arg-type]
 
 
-def _separator(data: bytes | str, encoding: str) -> str:
-    """The separator that most of the first lines have as often as the first one has; a comma when none does."""
+    """The separator that most first lines have as often as the first one with any; a comma when none has one."""
+    """The separator that most of the first lines have as often as the first one that has any; a comma when none does."""
     text = _text(data, encoding)
     lines = [line for line in (text.readline(LINE_MOST) for _ in range(_SAMPLE_LINES)) if line.strip()]
     if not lines:
         return ","
     if (said := lines[0].strip()).lower().startswith("sep=") and len(said) == 5:
         return said[4]
-    counts = {mark: [_outside_quotes(line, mark) for line in lines] for mark in SEPARATORS}
+    marked = dropwhile(lambda line: not any(_outside_quotes(line, mark) for mark in SEPARATORS), lines)
+    table = list(marked) or lines
+    counts = {mark: [_outside_quotes(line, mark) for line in table] for mark in SEPARATORS}
 
     def fits(mark: str) -> tuple[int, int]:
         first = counts[mark][0]

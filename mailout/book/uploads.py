@@ -111,7 +111,7 @@ def _look(said: dict[str, Any] | None) -> Look | None:
         return None
     columns = tuple(Column(**column | {"samples": tuple(column["samples"])}) for column in said["columns"])
     mapping = None if said["mapping"] is None else _mapping(said["mapping"])
-    return Look(columns, mapping, said["has_headings"], said["width"])
+    return Look(columns, mapping, said["has_headings"], said["width"], said.get("above", 0))
 
 
 def _mapping(said: dict[str, Any]) -> Mapping:

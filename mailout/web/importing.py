@@ -76,6 +76,7 @@ def show(name: str) -> AnyResponse | str:
         "customers/import.html",
         upload=kept,
         matched=_matched(look, kept.choices),
+        above=look.above,
         roles=ROLES,
         lists=lists.all(),
         **_outcome(job),

@@ -89,3 +89,25 @@ def test_an_empty_cell_says_nothing_and_another_word_is_refused():
 )
 def test_a_full_name_is_cut_in_two(name, cut):
     assert matching.cut_name(name) == cut
+
+
+@pytest.mark.parametrize("above", ["Customer list 2026\n", "Customers,,\n,,\nas of 3 May,,\n", ""])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_title_stands_over_the_headings(above, mark):
+    seen = look(f"{above}First,Email,Dog\nBen,ben@example.org,Rex\n".replace(",", mark))
+
+    assert seen.headings() == ["First", "Email", "Dog"]
+    assert seen.above == max(above.count("\n") - above.count("\n,,\n"), 0)
+    assert [column.guess for column in seen.columns] == ["first_name", "email", ""]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name,Kontakt,Wie\nJo,,Email\nAnn,ann@example.org,Post\n",
+        "Name,Kontakt\nann@example.org,Email\nEmail,x\n",
+        "Name,Kontakt\n" + "x,y\n" * 12 + "Email,z\n",
+    ],
+)
+def test_a_word_for_an_address_among_the_rows_is_no_heading(text):
+    assert look(text).above == 0

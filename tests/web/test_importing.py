@@ -289,6 +289,16 @@ def test_the_pages_of_an_import_do_not_read_its_file_again(
     assert sender.get(address).text.count("<tr>") == before.count("<tr>") == 6
 
 
+def test_a_title_over_the_headings_is_no_row_of_the_table(sender: FlaskClient) -> None:
+    page = look(
+        sender, send(sender, b"Customer list 2026,,\n,,\nFirst,Email,Dog\nBen,ben@bluegum.example,Rex\n").location
+    )
+
+    assert figures(page)["New customers"] == figures(page)["Lines in the file"] == 1
+    assert "The headings stand under the title" in page
+    assert "Own field “Dog”" in page
+
+
 def test_pasted_cells_are_read(sender: FlaskClient) -> None:
     answer = sender.post("/customers/import", data={"cells": FILE.replace(";", "\t")})
 
