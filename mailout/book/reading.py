@@ -133,8 +133,8 @@ def _line_count(data: bytes | str) -> int:
     return 1 + max(data.count(newline), data.count(ret))  # type: ignore[arg-type]
 
 
+def _separator(data: bytes | str, encoding: str) -> str:
     """The separator that most first lines have as often as the first one with any; a comma when none has one."""
-    """The separator that most of the first lines have as often as the first one that has any; a comma when none does."""
     text = _text(data, encoding)
     lines = [line for line in (text.readline(LINE_MOST) for _ in range(_SAMPLE_LINES)) if line.strip()]
     if not lines:
