@@ -65,7 +65,12 @@ PAGES = (
     ),
     Page("signed-letters", "Signed and encrypted letters", ("error", "sending"), "S/MIME PGP winmail signature"),
     Page("phones-and-webmail", "Phones and webmail", ("sending",), "gmail outlook qr eml mailto draft"),
-    Page("people", "People and permissions", ("server",), "user invite administrator password profile session"),
+    Page(
+        "people",
+        "People and permissions",
+        ("server",),
+        "user invite administrator password profile session help support",
+    ),
     Page("sandbox", "Trying it out", ("sending",), "practice sandbox test"),
     Page(
         "server",

@@ -378,6 +378,9 @@ class TestHelp:
 
         assert named
         assert named <= {page.name for page in PAGES}
+        without = {str(path.relative_to(ROOT / "templates")) for path, found in said.items() if not found}
+        ours = {str(path.relative_to(ROOT / "templates")) for path in said if '"_base.html"' in path.read_text()}
+        assert ours & without == {"errors/page.html", "help/search.html", "help/show.html", "_base.html"} & ours
 
     def test_the_page_of_a_mail_out_leads_to_the_help_of_its_state(self, client_of: Clients, make: Make) -> None:
         jo = make.user("jo@mail.test")
