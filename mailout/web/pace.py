@@ -7,9 +7,10 @@ Never    invents a speed: where nothing is known, nothing is said
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from math import ceil
 from typing import cast
 
@@ -20,6 +21,7 @@ from ..core.delivery import State
 from ..current import settings
 from ..models import Mailout, Recipient, db
 from ..setting_values import Rate
+from . import asking
 from .recent import LARGE, SECONDS
 
 _KEPT = "mailout_copies_ahead"
@@ -35,39 +37,83 @@ A_MINUTE = timedelta(seconds=31)
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
+#: How many seconds ago the copy went that stands so many before the newest; None when there is none.
+Age = Callable[[int], float | None]
+
+
+def _never(_: int) -> float | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast copies go: a second, as seen lately (0: never seen), and the relay's limits."""
+    """How fast copies go: a second, as seen lately (0: never seen), and the relay's limits.
+
+    `age` says how many seconds ago a copy went, counted back from the newest: what a limit has room for depends on it.
+    """
 
     per_second: float
     rates: tuple[Rate, ...]
+    age: Age = _never
 
     def time_for(self, copies: int) -> timedelta | None:
         """How long this many copies take from now on; None when nothing is known that would tell."""
-        limited = max((_limited(rate, copies) for rate in self.rates), default=0.0)
+        limited = max((self._limited(rate, copies) for rate in self.rates), default=0.0)
         seen = copies / self.per_second if self.per_second else 0.0
         seconds = max(limited, seen)
         return timedelta(seconds=seconds) if seconds or not copies else None
 
     def words(self, copies: int) -> str:
         """The speed in words: the limit that governs this many copies ("30 a minute"), else what was seen lately."""
-        governing = max(self.rates, key=lambda rate: _limited(rate, copies), default=None)
-        if governing and _limited(governing, copies) * self.per_second >= copies * 0.9:
+        governing = max(self.rates, key=lambda rate: self._limited(rate, copies), default=None)
+        if governing and self._limited(governing, copies) * self.per_second >= copies * 0.9:
             return _rate_words(governing)
-        if governing and not self.per_second and _limited(governing, copies):
+        if governing and not self.per_second and self._limited(governing, copies):
             return _rate_words(governing)
         return speed_words(self.per_second)
+
+    def _limited(self, rate: Rate, copies: int) -> float:
+        """How many seconds a limit makes this many copies take.
+
+        The last of them goes so many windows after the copy that went whole windows' worths before it; where there was
+        none, the first window's worth goes at once.
+        """
+        windows = ceil(copies / rate.count)
+        if not windows:
+            return 0.0
+        age = self.age(windows * rate.count - copies)
+        empty = (windows - 1) * rate.seconds
+        return float(empty) if age is None else max(empty, windows * rate.seconds - age)
 
 
 def now_of(mailout_id: int) -> Pace:
     """How fast this mail-out goes."""
-    return Pace(_seen(mailout_id), settings().rates)
+    return Pace(_seen(mailout_id), settings().rates, _age_in(mailout_id))
 
 
 def lately() -> Pace:
     """How fast the newest mail-out went that sent enough to tell."""
     query = select(Mailout.id).where(Mailout.started_at.is_not(None)).order_by(Mailout.id.desc()).limit(NEWEST)
-    return Pace(_seen(*db.session.scalars(query)), settings().rates)
+    newest = list(db.session.scalars(query))
+    return Pace(_seen(*newest), settings().rates, _age_in(newest[0]) if newest else _never)
+
+
+def _age_in(mailout_id: int) -> Age:
+    """How long ago the copies of this mail-out went; each is looked up once."""
+
+    @cache
+    def age(back: int) -> float | None:
+        query = (
+            select(Recipient.dot_at)
+            .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT, Recipient.due_at.is_(None))
+            .order_by(Recipient.id.desc())
+            .offset(back)
+            .limit(1)
+        )
+        at = db.session.scalar(query)
+        return (asking.now() - at).total_seconds() if at else None
+
+    return age
 
 
 def ahead() -> int:
@@ -127,11 +173,6 @@ def _rate_words(rate: Rate) -> str:
     """A limit as it was set: "30 a minute"."""
     unit = next((unit for seconds, unit in _UNITS if seconds == rate.seconds), "")
     return f"{rate.count:,} {_a(unit)}" if unit else f"{rate.count:,} in {rate.seconds:,} seconds"
-
-
-def _limited(rate: Rate, copies: int) -> float:
-    """How many seconds a limit makes this many copies take: the first window's worth goes at once."""
-    return (ceil(copies / rate.count) - 1) * rate.seconds if copies else 0.0
 
 
 def _seen(*mailout_ids: int) -> float:

@@ -618,6 +618,38 @@ def test_how_long_a_number_of_copies_takes(
     assert span == (None if minutes is None else timedelta(minutes=minutes))
 
 
+@pytest.mark.parametrize(
+    ("gone_ago", "copies", "seconds"),
+    [
+        ([0] * 30, 5, 60),  # the minute's worth is used up: the next goes when it is over
+        ([40] * 30, 5, 20),
+        ([50] * 10 + [10] * 20, 10, 10),
+        ([50] * 10 + [10] * 20, 20, 50),
+        ([90] * 30, 5, 0),
+        ([0] * 20, 10, 0),
+        ([0] * 20, 40, 60),
+        ([0] * 30, 65, 3 * 60),
+    ],
+)
+def test_what_a_limit_has_no_room_for_waits_its_time(gone_ago: list[float], copies: int, seconds: int) -> None:
+    newest_first = sorted(gone_ago)
+
+    def age(back: int) -> float | None:
+        return newest_first[back] if back < len(newest_first) else None
+
+    assert Pace(1000, (Rate(30, 60),), age).time_for(copies) == timedelta(seconds=max(seconds, copies / 1000))
+
+
+def test_a_limit_that_is_used_up_is_foretold_where_it_sends_and_where_one_is_made(
+    app: Flask, client: FlaskClient, make: Make, jo: User
+) -> None:
+    app.extensions["mailout"] = replace(app.extensions["mailout"], rates=(Rate(4, 86_400),))
+    row = Mailing(jo, make.list("Many", [f"c{number}@customers.test" for number in range(8)])).sending(["sent"] * 4)
+
+    assert re.search(r"<strong>About 24 h</strong>\s+left", client.get(f"/mailouts/{row.id}").text)
+    assert "<strong>About 3 days</strong>" in client.get(f"/mailouts/new?list={row.list_id}").text
+
+
 def test_a_few_copies_at_once_are_no_speed(client: FlaskClient, mailing: Mailing) -> None:
     row = mailing.complete(["sent"] * 5)
 
