@@ -63,7 +63,7 @@ def login() -> Response | str | tuple[str, int, dict[str, str]]:
         return redirect(url_for("first_run.create")) if _is_first_run() else _door("", onward)
     email, password = asking.text("email", 254), request.form.get("password", "")
     account, address, now = same(email), request.remote_addr or "", asking.now()
-    wait = _throttle().wait(account, address, now)
+    wait = _throttle().enter(account, address, now)
     if wait:
         return _shut(wait, email, onward)
     user = users.check_password(email, password, now)
@@ -88,7 +88,6 @@ def _door(wrong: str, onward: str, email: str = "", heading: str = "That didn't 
 
 def _wrong(email: str, account: str, address: str, onward: str) -> tuple[str, int, dict[str, str]]:
     """Say that it did not match, the same for an address that nobody has; a journal entry keeps what was tried."""
-    _throttle().wrong(account, address, asking.now())
     tried = email if "@" in email else "what is no address"  # such as a password, typed one field too early
     note(Actor(None, "somebody"), "sign-in.wrong", tried, f"from {address}", asking.now())
     db.session.commit()
@@ -172,7 +171,7 @@ def set_password(token: str) -> Response | tuple[str, int]:
         db.session.rollback()
         return _chooser(links.find_any(token, now), str(fault)), 422
     db.session.commit()
-    _throttle().right(user.email_same, request.remote_addr or "")
+    _throttle().forget(user.email_same, request.remote_addr or "")
     flash("Your password is set. Sign in with it.", "good")
     return redirect(url_for("auth.login"), 303)
 

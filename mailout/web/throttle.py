@@ -6,7 +6,8 @@ Fails    never: it says how long to wait, in seconds
 
 FREE wrong tries cost nothing. After them each wrong try doubles the wait, from FIRST to LONGEST. One address that is
 wrong about many accounts waits as well; an account that many addresses are wrong about gives each of them one try.
-A right password clears the count of its account and address. The counts live in this process, of which there is one.
+A try counts as wrong until it was right, so that many at once are no more than one after another. A right password
+clears the count of its account and address. The counts live in this process, of which there is one.
 """
 
 from __future__ import annotations
@@ -40,31 +41,44 @@ class Throttle:
         self._lock = threading.Lock()
         self._wrong: OrderedDict[Key, Wrong] = OrderedDict()
 
-    def wait(self, account: str, address: str, now: datetime) -> timedelta:
-        """How long this address must wait before it may try this account; nought when it may try now."""
+    def enter(self, account: str, address: str, now: datetime) -> timedelta:
+        """How long this address must wait before it may try this account; nought when it tries now, which counts."""
         with self._lock:
-            crowd = self._of((None, account), now).times >= FREE_OF_ACCOUNT
-            pair = self._left((address, account), 1 if crowd else FREE, now)
-            return max(pair, self._left((address, None), FREE_OF_ADDRESS, now))
+            left = self._wait(account, address, now)
+            if not left:
+                self._count(account, address, now)
+            return left
 
     def tries_left(self, account: str, address: str, now: datetime) -> int:
         """How many wrong tries cost nothing still."""
         with self._lock:
             return max(0, FREE - self._of((address, account), now).times)
 
-    def wrong(self, account: str, address: str, now: datetime) -> None:
-        """Count a wrong try."""
-        with self._lock:
-            for key in ((address, account), (address, None), (None, account)):
-                self._wrong[key] = Wrong(self._of(key, now).times + 1, now)
-                self._wrong.move_to_end(key)
-            while len(self._wrong) > MOST:
-                self._wrong.popitem(last=False)
-
     def right(self, account: str, address: str) -> None:
-        """Forget the wrong tries before a right one."""
+        """Forget the wrong tries before a right one, and that this one was counted."""
         with self._lock:
             self._wrong.pop((address, account), None)
+            for key in ((address, None), (None, account)):
+                found = self._wrong.get(key)
+                if found:
+                    self._wrong[key] = Wrong(found.times - 1, found.at)
+
+    def forget(self, account: str, address: str) -> None:
+        """Forget the wrong tries of somebody who has set a new password."""
+        with self._lock:
+            self._wrong.pop((address, account), None)
+
+    def _count(self, account: str, address: str, now: datetime) -> None:
+        for key in ((address, account), (address, None), (None, account)):
+            self._wrong[key] = Wrong(self._of(key, now).times + 1, now)
+            self._wrong.move_to_end(key)
+        while len(self._wrong) > MOST:
+            self._wrong.popitem(last=False)
+
+    def _wait(self, account: str, address: str, now: datetime) -> timedelta:
+        crowd = self._of((None, account), now).times >= FREE_OF_ACCOUNT
+        pair = self._left((address, account), 1 if crowd else FREE, now)
+        return max(pair, self._left((address, None), FREE_OF_ADDRESS, now))
 
     def _of(self, key: Key, now: datetime) -> Wrong:
         """The count of `key`; nought after a day without a wrong try."""

@@ -229,51 +229,64 @@ class TestThrottle:
 
     def test_the_wait_doubles_up_to_a_quarter_of_an_hour(self) -> None:
         throttle, at, waits = Throttle(), self.now, []
-        for _ in range(14):
-            throttle.wrong("jane", "1.1.1.1", at)
-            wait = throttle.wait("jane", "1.1.1.1", at)
+        for _ in range(20):
+            wait = throttle.enter("jane", "1.1.1.1", at)
             waits.append(wait.total_seconds())
             at += wait
 
-        assert waits == [0, 0, 0, 0, 30, 60, 120, 240, 480, 900, 900, 900, 900, 900]
+        assert waits == [0, 0, 0, 0, 0, 30, 0, 60, 0, 120, 0, 240, 0, 480, 0, 900, 0, 900, 0, 900]
+
+    def test_many_tries_at_once_are_no_more_than_one_after_another(self) -> None:
+        throttle = Throttle()
+
+        let_in = [not throttle.enter("jane", "1.1.1.1", self.now) for _ in range(40)]
+
+        assert sum(let_in) == FREE
+
+    def test_a_right_try_is_no_wrong_one_of_its_address(self) -> None:
+        throttle = Throttle()
+        for number in range(200):
+            throttle.enter(f"user{number}", "1.1.1.1", self.now)
+            throttle.right(f"user{number}", "1.1.1.1")
+
+        assert not throttle.enter("another", "1.1.1.1", self.now)
 
     def test_a_right_password_clears_the_count(self) -> None:
         throttle = Throttle()
         for _ in range(FREE):
-            throttle.wrong("jane", "1.1.1.1", self.now)
+            throttle.enter("jane", "1.1.1.1", self.now)
         throttle.right("jane", "1.1.1.1")
 
-        assert not throttle.wait("jane", "1.1.1.1", self.now)
         assert throttle.tries_left("jane", "1.1.1.1", self.now) == FREE
+        assert not throttle.enter("jane", "1.1.1.1", self.now)
 
     def test_a_day_later_it_is_forgotten(self) -> None:
         throttle = Throttle()
         for _ in range(40):
-            throttle.wrong("jane", "1.1.1.1", self.now)
+            throttle.enter("jane", "1.1.1.1", self.now)
 
-        assert not throttle.wait("jane", "1.1.1.1", self.now + timedelta(days=1))
+        assert not throttle.enter("jane", "1.1.1.1", self.now + timedelta(days=1))
 
     def test_one_address_that_tries_many_accounts_waits(self) -> None:
         throttle = Throttle()
         for number in range(60):
-            throttle.wrong(f"user{number}", "1.1.1.1", self.now)
+            throttle.enter(f"user{number}", "1.1.1.1", self.now)
 
-        assert throttle.wait("another", "1.1.1.1", self.now)
-        assert not throttle.wait("another", "2.2.2.2", self.now)
+        assert throttle.enter("another", "1.1.1.1", self.now)
+        assert not throttle.enter("another", "2.2.2.2", self.now)
 
     def test_many_addresses_that_try_one_account_have_one_try_each_and_never_shut_it(self) -> None:
         throttle = Throttle()
         for number in range(200):
-            throttle.wrong("jane", f"1.1.{number // 100}.{number % 100}", self.now)
+            throttle.enter("jane", f"1.1.{number // 100}.{number % 100}", self.now)
 
-        assert not throttle.wait("jane", "9.9.9.9", self.now), "the owner's first try from elsewhere counts"
-        throttle.wrong("jane", "9.9.9.9", self.now)
-        assert throttle.wait("jane", "9.9.9.9", self.now)
+        assert not throttle.enter("jane", "9.9.9.9", self.now), "the owner's first try from elsewhere counts"
+        assert throttle.enter("jane", "9.9.9.9", self.now)
 
     def test_it_does_not_grow_for_ever(self) -> None:
         throttle = Throttle()
         for number in range(20_000):
-            throttle.wrong(f"user{number}", f"host{number}", self.now)
+            throttle.enter(f"user{number}", f"host{number}", self.now)
 
         assert len(throttle._wrong) <= 50_000
 
