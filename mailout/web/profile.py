@@ -34,14 +34,14 @@ def show() -> str:
 
 
 def _page(errors: dict[str, str]) -> str:
-    user = asking.who()
+    user, mine = asking.who(), sessions.current_row().id
     return render_template(
         "profile/show.html",
         errors=errors,
         addresses=users.addresses(user.id),
-        sessions=kept_sessions.of_user(user.id, asking.now()),
+        sessions=sorted(kept_sessions.of_user(user.id, asking.now()), key=lambda row: row.id != mine),
         most=SESSIONS,
-        mine=sessions.current_row().id,
+        mine=mine,
         browser=browsers.name,
         themes=THEMES,
     )

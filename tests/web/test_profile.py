@@ -155,6 +155,7 @@ def test_sessions_are_listed_and_end_one_by_one_or_all_but_this(client_of: Clien
     here, there, elsewhere = client_of(user), client_of(user), client_of(user)
     page = here.get("/profile").text
     assert page.count("/profile/sessions/") == 3, "two buttons that end one, and one that ends all"
+    assert page.index("This one") < page.index("Last used"), "one's own browser comes first"
     one = re.search(r"/profile/sessions/(\d+)/end", page)
     assert one
 
