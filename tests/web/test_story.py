@@ -646,7 +646,8 @@ def test_a_limit_that_is_used_up_is_foretold_where_it_sends_and_where_one_is_mad
     app.extensions["mailout"] = replace(app.extensions["mailout"], rates=(Rate(4, 86_400),))
     row = Mailing(jo, make.list("Many", [f"c{number}@customers.test" for number in range(8)])).sending(["sent"] * 4)
 
-    assert re.search(r"<strong>About 24 h</strong>\s+left", client.get(f"/mailouts/{row.id}").text)
+    moving = client.get(f"/mailouts/{row.id}").text
+    assert re.search(r"<strong>About 24 h</strong> left, until <time [^>]+>[A-Z][a-z]{2} \d+:\d\d [ap]m<", moving)
     assert "<strong>About 3 days</strong>" in client.get(f"/mailouts/new?list={row.list_id}").text
 
 
