@@ -104,7 +104,7 @@ def plan(
                 progress(min(line, sheet.lines), sheet.lines)
 
         try:
-            staging.stage(row, rows, columns, seen.headings(), wishes, settings().own, tell)
+            staging.stage(row, rows, columns, seen.fields(), wishes, settings().own, tell)
         except BaseException:
             db.session.rollback()
             _forget(row)

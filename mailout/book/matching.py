@@ -91,10 +91,22 @@ class Look:
         """The headings of the file itself."""
         return [column.heading for column in self.columns[: self.width]]
 
+    def fields(self) -> list[str]:
+        """How what stands in each column is called where it is kept: by its heading, or by the column's number."""
+        headings = self.headings()
+        numbered = (f"column {i}" for i in range(1, len(headings) + 1))
+        return [
+            name or (number if number not in headings else f"{number} (2)")
+            for name, number in zip(headings, numbered, strict=True)
+        ]
+
     def called(self, mapping: Mapping) -> list[str]:
         """A name for each of its columns: the heading, or where it has none what the column is."""
         said = _guesses(mapping)
-        return [name or said.get(i) or f"column {i + 1}" for i, name in enumerate(self.headings())]
+        return [
+            name or said.get(i) or field
+            for i, (name, field) in enumerate(zip(self.headings(), self.fields(), strict=True))
+        ]
 
 
 def look(sheet: Sheet, lists: AnyMapping[str, int]) -> Look:

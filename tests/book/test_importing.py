@@ -491,6 +491,12 @@ def test_two_columns_of_one_heading_are_two_fields(by):
     assert everyone() == {"jo@example.org": ("", "", {"Note": "one", "Note (2)": "two"})}
 
 
+def test_a_column_without_a_heading_takes_no_other_ones_name(by):
+    bring(b"email,column 3,,\njo@example.org,one,two,three\n", by)
+
+    assert everyone()["jo@example.org"][2] == {"column 3": "one", "column 3 (2)": "two", "column 4": "three"}
+
+
 def test_refused_rows_come_back_with_their_cells_and_are_imported_once_mended(by, make):
     newsletter = make.list("Newsletter")
     data = (
