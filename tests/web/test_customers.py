@@ -340,6 +340,15 @@ def test_an_export_is_written_into_the_journal(sender: FlaskClient, make: Make) 
 # -- empty, hostile, and the cost --------------------------------------------------------------------------------------
 
 
+def test_without_a_list_the_page_says_what_makes_the_switches(sender: FlaskClient, make: Make) -> None:
+    make.customer("ben@bluegum.example")
+
+    page = sender.get("/customers").text
+
+    assert "1 person, and no list yet." in page
+    assert '<a href="/lists/new">Make a list</a>' in page
+
+
 def test_an_empty_book_says_what_to_do(sender: FlaskClient) -> None:
     assert "Import a file" in sender.get("/customers").text
 
