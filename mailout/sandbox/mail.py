@@ -24,6 +24,8 @@ from .maildirs import Kept, Maildirs
 
 MOST = 50
 SECONDS = 10.0
+#: The code of a server that will not take so much.
+TOO_LARGE = 552
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ def write(
     addresses = [address for _, address in getaddresses([to]) if address]
     if not sender or not addresses:
         raise Fault("A letter needs an address that it comes from, and one that it goes to.")
+    if wrong := next((address for address in addresses if "@" not in address), ""):
+        raise Fault(f"“{wrong}” is no address: it needs an @ and what stands behind it.")
     message = _composed(author, to, subject, text, attachments, now, in_reply_to)
     _send(found[1], sender, addresses, message.as_bytes())
     return str(message["Message-ID"])
@@ -131,11 +135,21 @@ def _send(server: Server, sender: str, addresses: list[str], raw: bytes) -> None
             refused = smtp.sendmail(sender, addresses, raw)
     except smtplib.SMTPRecipientsRefused as error:
         refused = error.recipients
+    except smtplib.SMTPResponseException as error:
+        if error.smtp_code == TOO_LARGE:
+            raise Fault("The letter is too large for the sandbox. Make what is attached to it smaller.") from error
+        raise Fault(f"The sandbox did not take the letter: {_words(error.smtp_error)}") from error
     except (OSError, smtplib.SMTPException) as error:
         raise Fault(f"The sandbox did not take the letter: {error}") from error
     if refused:
         address, (_, words) = next(iter(refused.items()))
-        raise Fault(f"The sandbox did not take the letter for {address}: {words.decode('utf-8', 'replace')}")
+        others = " The others have it." if len(refused) < len(set(addresses)) else ""
+        raise Fault(f"The sandbox did not take the letter for {address}: {_words(words)}.{others}")
+
+
+def _words(said: bytes | str) -> str:
+    """What the server said, as text."""
+    return (said.decode("utf-8", "replace") if isinstance(said, bytes) else said).rstrip(".")
 
 
 def _letter(kept: Maildirs, address: str, one: Kept) -> SandboxLetter:

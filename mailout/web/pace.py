@@ -26,7 +26,7 @@ from .recent import LARGE, SECONDS
 
 _KEPT = "mailout_copies_ahead"
 
-#: How many of the newest copies are looked at, and how old the oldest of them may be beside the newest.
+#: How many of the newest copies are looked at in all, and how old the oldest of them may be beside the newest.
 SAMPLE = 200
 LATELY = timedelta(minutes=5)
 #: So many of the newest mail-outs are asked for a speed, until one is long enough to have one.
@@ -182,7 +182,7 @@ def _seen(*mailout_ids: int) -> float:
         # none of these is due: said, so that the index has them in their order
         .where(Recipient.mailout_id == mailout_id, Recipient.state == State.SENT, Recipient.due_at.is_(None))
         .order_by(Recipient.id.desc())
-        .limit(SAMPLE)
+        .limit(SAMPLE // len(mailout_ids))
         .subquery()
         .select()
         for mailout_id in mailout_ids

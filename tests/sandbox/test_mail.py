@@ -82,6 +82,16 @@ def test_what_the_server_refuses_is_said_in_words(place: Settings, pop3: Server,
         mail.write(place, JO, "gone@sandbox.test", "x", "x", now=now)
 
 
+def test_a_refusal_is_said_in_words_and_who_has_it_all_the_same(place: Settings, pop3: Server, now: datetime) -> None:
+    with pytest.raises(Fault, match=r"gone@sandbox.test: .* The others have it\.$"):
+        mail.write(place, JO, "ada@sandbox.test, gone@sandbox.test", "x", "x", now=now)
+    with pytest.raises(Fault, match="“Ada” is no address"):
+        mail.write(place, JO, "Ada", "x", "x", now=now)
+    large = Attachment("a.bin", "application/octet-stream", b"x" * place.max_message_bytes)
+    with pytest.raises(Fault, match="too large for the sandbox"):
+        mail.write(place, JO, "ada@sandbox.test", "x", "x", [large], now=now)
+
+
 @pytest.mark.parametrize(
     ("author", "to", "subject"),
     [("", "ada@sandbox.test", "x"), (JO, "", "x"), (JO, "ada@sandbox.test", "x\r\nBcc: bruno@sandbox.test")],
