@@ -29,24 +29,35 @@ const lostNote = () => {
   note.textContent = "This page has lost its connection to Mailout. What is being sent goes on without it; the page comes back by itself.";
   return note;
 };
-document.addEventListener("htmx:error", (event) => {
+const isLost = () => {
   if (lost || !notes()) return;
   lost = true;
   notes().append(lostNote());
-});
+};
+document.addEventListener("htmx:error", isLost);
 document.addEventListener("htmx:after:request", () => {
   if (!lost) return;
   lost = false;
   document.getElementById("lost")?.remove();
 });
 
-/* A switch that could not be saved goes back to where it was. */
+/* A switch that could not be saved goes back to where it was; where its form is sent, the form's. */
 const back = (event) => {
-  const pressed = event.detail.ctx.sourceElement;
+  const sent = event.detail.ctx.sourceElement;
+  const pressed = sent?.matches?.(".hit-form") ? sent.querySelector("input.switch") : sent;
   if (pressed?.matches?.("input.switch")) pressed.checked = !pressed.checked;
 };
 document.addEventListener("htmx:error", back);
 document.addEventListener("htmx:response:error", back);
+
+/* What a proxy says while we start anew is no part of a page: ours says where it goes. */
+document.addEventListener("htmx:before:response", (event) => {
+  const answer = event.detail.ctx.response;
+  if (answer.status < 500 || answer.headers.get("HX-Retarget")) return;
+  event.preventDefault();
+  isLost();
+  back(event);
+});
 
 /* Copy buttons: <button data-copy="text">; the word on the button says that it is done. */
 document.addEventListener("click", async (event) => {

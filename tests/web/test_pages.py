@@ -17,7 +17,7 @@ from mailout.journal import COMMAND, Actor, note
 from mailout.models import Letter, LetterBytes, SupportRequest, User, db
 from mailout.web import support
 from tests.makers import PASSWORD, Make
-from tests.web.conftest import axe, sideways
+from tests.web.conftest import Watch, axe, sideways
 
 Open = Callable[..., Any]
 
@@ -228,6 +228,38 @@ def test_what_is_not_right_yet_has_the_focus_and_is_said_on_top_too(open_page: O
     assert page.get_by_label("Another address").is_visible()
     assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "#field-address"
     assert axe(page) == []
+
+
+def test_what_a_proxy_says_while_we_start_anew_replaces_nothing(open_page: Open, jo: User, watch: Watch) -> None:
+    page = open_page(jo, "/users")
+    switch = page.get_by_role("switch", name="Send Mailout for Sasha")
+    gateway = {"status": 502, "content_type": "text/html", "body": "<h1>502 Bad Gateway</h1>"}
+    page.route("**/flags", lambda route: route.fulfill(**gateway))
+
+    switch.click()
+
+    page.get_by_text("This page has lost its connection to Mailout.").wait_for()
+    assert page.get_by_text("Bad Gateway").count() == 0
+    assert switch.is_checked()
+
+    page.unroute("**/flags")
+    switch.click()
+    page.get_by_text("Sasha has neither permission now.").wait_for()
+    assert page.get_by_text("This page has lost its connection").count() == 0
+    assert not switch.is_checked()
+    watch.wrong.remove(f"502: {page.url}/{users.by_email('sasha@mail.test').id}/flags")
+
+
+def test_a_switch_whose_line_breaks_goes_back(open_page: Open, jo: User, watch: Watch) -> None:
+    page = open_page(jo, "/users")
+    page.route("**/flags", lambda route: route.abort())
+
+    page.get_by_role("switch", name="Send Mailout for Sasha").click()
+
+    page.get_by_text("This page has lost its connection to Mailout.").wait_for()
+    assert page.get_by_role("switch", name="Send Mailout for Sasha").is_checked()
+    assert [one for one in watch.wrong if "Failed to fetch" not in one] == []
+    watch.wrong.clear()
 
 
 @pytest.mark.parametrize("path", ["/users", "/mailouts"])
