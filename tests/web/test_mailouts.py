@@ -498,6 +498,11 @@ def test_a_letter_that_could_not_be_used_is_said_in_the_list_too(
     pulse.well(pulse.MAILBOX, now())
 
     assert "a letter came, and could not be used" in client.get("/mailouts").text
+    db.session.execute(update(Mailout).where(Mailout.id == row.id).values(expires_at=now()))
+    db.session.commit()
+    assert "No letter that could be used came" in client.get("/mailouts").text
+    db.session.execute(update(Mailout).where(Mailout.id == row.id).values(expires_at=now() + timedelta(hours=1)))
+    db.session.commit()
     assert "no other letter for it yet" in client.get(f"/mailouts/{row.id}").text
 
 
