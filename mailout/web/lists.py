@@ -28,6 +28,15 @@ blueprint = Blueprint("lists", __name__)
 LATELY = timedelta(days=30)
 LEAVERS = 20
 WORDING_MOST = 500
+#: What the form of a list shows of it.
+SHOWN = (
+    "name",
+    "description",
+    "includes_new",
+    "unsubscribe_line",
+    "unsubscribe_wording",
+    "customers_may_see",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +127,13 @@ def show(list_id: int) -> str:
 
 @blueprint.post("/lists/<int:list_id>")
 def change(list_id: int) -> AnyResponse | tuple[str, int]:
-    """Write what was typed."""
+    """Write what was changed in the form; what others changed meanwhile stays."""
     row, form = lists.find(list_id), _typed()
     try:
-        if form.name != row.name:
-            lists.rename(list_id, form.name, actor=asking.actor(), now=asking.now())
-        _change(list_id, form)
+        wanted = _changed(form, _form(row))
+        if wanted.name != row.name:
+            lists.rename(list_id, wanted.name, actor=asking.actor(), now=asking.now())
+        _change(list_id, wanted)
         db.session.commit()
     except Fault as fault:
         db.session.rollback()
@@ -194,6 +204,7 @@ def _page(row: MailingList, form: Form | None = None) -> str:
         "lists/list.html",
         row=_rows([row])[0],
         form=form,
+        seen=_sent() or _as_sent(_form(row)),
         line=_line(form),
         leavers=_leavers(row.id),
         asked=request.args.get("ask", "") == "archive",
@@ -218,6 +229,23 @@ def _form(row: MailingList) -> Form:
         row.unsubscribe_wording,
         row.customers_may_see,
     )
+
+
+def _as_sent(form: Form) -> dict[str, str]:
+    """What a form shows, as hidden fields say it when it comes back."""
+    shown = {name: getattr(form, name) for name in SHOWN}
+    return {name: value if isinstance(value, str) else "yes" if value else "no" for name, value in shown.items()}
+
+
+def _sent() -> dict[str, str]:
+    """What the form showed before somebody typed in it; nothing when it does not say."""
+    return {name: request.form[f"seen_{name}"] for name in SHOWN if f"seen_{name}" in request.form}
+
+
+def _changed(form: Form, is_now: Form) -> Form:
+    """The form, with what was left alone in it as the list is now."""
+    typed = _as_sent(form)
+    return replace(form, **{name: getattr(is_now, name) for name, seen in _sent().items() if typed[name] == seen})
 
 
 def _typed() -> Form:

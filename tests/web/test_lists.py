@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -92,6 +93,22 @@ def test_a_list_is_renamed_and_changed(sender: FlaskClient, make: Make) -> None:
 
     changed = lists.by_name("Promotions")
     assert (changed.id, changed.description, changed.includes_new) == (row.id, "Once a month.", False)
+
+
+def test_two_who_change_a_list_at_once_keep_what_the_other_changed(sender: FlaskClient, make: Make) -> None:
+    row = make.list("Newsletter")
+    path = f"/lists/{row.id}"
+    seen = dict(re.findall(r'name="(seen_\w+)" value="([^"]*)"', sender.get(path).text))
+    typed = {"name": "Newsletter", "includes_new": "yes", "unsubscribe_line": "yes"} | seen
+
+    sender.post(path, data=typed | {"name": "News", "customers_may_see": "yes"})
+    sender.post(path, data=typed | {"description": "Four times a year."})
+
+    db.session.rollback()
+    found = lists.find(row.id)
+    assert (found.name, found.description) == ("News", "Four times a year.")
+    assert found.customers_may_see
+    assert found.unsubscribe_line
 
 
 def test_a_name_that_is_taken_is_said_beside_its_field(sender: FlaskClient, make: Make) -> None:
