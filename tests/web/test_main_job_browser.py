@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from mailout.book import sessions
 from mailout.core.phase import Phase, phase
 from mailout.journal import COMMAND
-from mailout.models import User, db
+from mailout.models import Recipient, User, db
 from mailout.outbox import closing, steering
 from tests.installation import ROOT, until
 from tests.makers import Make
@@ -292,6 +293,10 @@ def test_the_live_page_keeps_focus_and_what_is_open_and_ends_with_the_mail_out(
     settle(row, ["sent", "sent"])
     closing.close_finished(now())
     page.locator(".ledger").wait_for()
+    told = {"state": "sent", "settled_at": now()}  # until then the page asks whether the complete mail was accepted
+    db.session.execute(update(Recipient).where(Recipient.notice_id.is_not(None)).values(**told))
+    db.session.commit()
+    page.get_by_text("“Mail-out complete” was sent").wait_for()
     asked.clear()
     page.wait_for_timeout(4500)
     assert asked == []
