@@ -22,7 +22,7 @@ from ..core.copying.compose import Prepared, Refused
 from ..core.fault import Fault
 from ..core.problem import Problem
 from ..core.reading import letter as reading
-from ..core.telling.refusals import ERRORS
+from ..core.telling import refusals
 from ..journal import Actor, note
 from ..models import Letter, LetterBytes, Mailout, User, db
 from ..outbox import queue, shelf
@@ -56,8 +56,7 @@ def find(letter_id: int, now: datetime) -> Late:
     try:
         prepared = compose.prepare(read, _circumstances(meant_for, letter, read))
     except Refused as error:
-        what, then = ERRORS[error.problem]
-        raise Fault(f"{what} {error.detail} {then}".strip()) from error
+        raise Fault(" ".join(refusals.told(error.problem, error.detail))) from error
     return Late(letter, meant_for, read, prepared)
 
 

@@ -25,6 +25,9 @@ from . import asking
 
 blueprint = Blueprint("draft", __name__)
 
+#: A picture of nothing.
+NOTHING = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+
 GMAIL = "https://mail.google.com/mail/?view=cm&fs=1&to="
 PLAIN = (b"MIME-Version: 1.0", b"Content-Type: text/plain; charset=utf-8", b"Content-Transfer-Encoding: 8bit")
 OUTLOOK = "https://outlook.office.com/mail/deeplink/compose?to="
@@ -77,11 +80,20 @@ def eml(mailout_id: int) -> Response:
 
 @blueprint.get("/mailouts/<int:mailout_id>/address.svg")
 def qr(mailout_id: int) -> Response:
-    """The mailto link as a QR code, for a phone's camera."""
-    picture = io.BytesIO()
-    segno.make(of(_mine_waiting(mailout_id)).mailto, error="m").save(
-        picture, kind="svg", border=2, scale=4, dark="#000", light="#fff", svgclass=None, lineclass=None, omitsize=True
-    )
+    """The mailto link as a QR code, for a phone's camera; nothing once its letter came, while the page was loading."""
+    row, picture = asking.my_mailout(mailout_id), io.BytesIO(NOTHING)
+    if phase(row, asking.now()) is Phase.WAITING:
+        segno.make(of(row).mailto, error="m").save(
+            picture,
+            kind="svg",
+            border=2,
+            scale=4,
+            dark="#000",
+            light="#fff",
+            svgclass=None,
+            lineclass=None,
+            omitsize=True,
+        )
     answer = Response(picture.getvalue(), content_type="image/svg+xml")
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return answer

@@ -88,6 +88,7 @@ RULES: dict[str, Rule] = {
     "recipients.csv": SENDS,
     "draft.eml": SENDS,
     "draft.qr": SENDS,
+    "preview.show": SENDS,
     "preview.frame": SENDS,
     "presses.press": SENDS,
     "late.show": SENDS,

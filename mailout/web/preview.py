@@ -26,7 +26,7 @@ from ..intake import submission
 from ..intake.submission import Arrived
 from ..models import Customer, Letter, LetterBytes, ListPlace, Mailout, Place, db
 from ..outbox import specimen
-from . import asking
+from . import asking, story
 
 blueprint = Blueprint("preview", __name__)
 
@@ -43,7 +43,10 @@ SOMEBODY = Mailbox("", "somebody@example.org")
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the page says of a held letter: its head as one recipient gets it, what is in it, what to look at."""
+    """What a page says of a letter: its head as one recipient gets it, what is in it, what to look at.
+
+    `elsewhere`: it has pictures loaded from the web.
+    """
 
     from_: str
     subject: str
@@ -53,11 +56,12 @@ class Looked:
     attachments: Sequence[previewing.Attachment]
     checks: Sequence[Check]
     changes: Sequence[str]
+    elsewhere: bool
 
 
 def looked(row: Mailout) -> Looked | None:
-    """The page's view of the held letter of a mail-out; None when its bytes are not kept any more."""
-    if row.letter_id is None or row.held_at is None:
+    """The page's view of the letter of a mail-out; None when it has none, or its bytes are not kept any more."""
+    if row.letter_id is None:
         return None
     kept = cast("dict[tuple[int, int], Looked | None]", current_app.extensions.setdefault(KEPT, {}))
     if (row.id, row.letter_id) not in kept:
@@ -85,6 +89,7 @@ def look_at(read: reading.Letter, prepared: Prepared) -> Looked:
         attachments=tuple(seen.attachments),
         checks=tuple(checks.check(read, prepared)),
         changes=tuple(prepared.changes),
+        elsewhere=bool(checks.pictures_elsewhere(seen.html)),
     )
 
 
@@ -129,6 +134,16 @@ def someone(list_id: int) -> str:
     if customer is None:
         return ""
     return f"{customer.name} <{customer.email}>" if customer.name else customer.email
+
+
+@blueprint.get("/mailouts/<int:mailout_id>/preview")
+def show(mailout_id: int) -> str:
+    """The letter as a customer sees it, before it goes and as long as it is kept."""
+    row = asking.my_mailout(mailout_id)
+    seen = looked(row)
+    if seen is None:
+        raise LookupError("The letter is not kept any more.")
+    return render_template("mailouts/letter.html", row=row, title=story.title(row), looked=seen)
 
 
 @blueprint.get("/mailouts/<int:mailout_id>/letter")

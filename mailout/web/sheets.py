@@ -17,9 +17,9 @@ from ..core.delivery import State
 from ..core.phase import Phase
 from ..core.problem import HOLDS, Problem
 from ..core.rhythm import OpenKey, interval
-from ..core.telling.refusals import ERRORS
+from ..core.telling import refusals
 from ..current import settings
-from ..intake import adoption, blame
+from ..intake import adoption, blame, retention
 from ..models import Letter, Mailout, Recipient, db
 from . import aftermath, draft, held, letters, outcome, pace, slip, story, words
 from .draft import Draft
@@ -112,6 +112,8 @@ class Over:
     late: tuple[Letter, ...]
     by: str
     had_letter: bool
+    discarded: bool
+    own: bool
 
 
 Sheet = Waiting | Held | Starting | Moving | Over
@@ -169,8 +171,8 @@ def trouble(row: Mailout) -> Trouble | None:
     """What was wrong with the last letter for this key; None when nothing was, or it is only held."""
     if row.problem is None or row.problem in HOLDS:
         return None
-    what, then = ERRORS[Problem(row.problem)]
-    return Trouble(f"{what} {row.problem_detail}".strip(), then, row.problem_at)
+    what, then = refusals.told(Problem(row.problem), row.problem_detail)
+    return Trouble(what, then, row.problem_at)
 
 
 def _starting(glance: Glance) -> Starting:
@@ -235,7 +237,16 @@ def _over(glance: Glance) -> Over:
         late=late,
         by=story.name_of(row.cancelled_by_id) if row.cancelled_at else "",
         had_letter=row.letter_id is not None,
+        discarded=_ran_out(row),
+        own=story.own(glance),
     )
+
+
+def _ran_out(row: Mailout) -> bool:
+    """Whether it was held until it was discarded by itself."""
+    if row.held_at is None or row.cancelled_at is None or row.cancelled_by_id is not None:
+        return False
+    return row.cancelled_at - row.held_at >= retention.HELD
 
 
 def _sealed(seal: Seal) -> str:

@@ -14,9 +14,11 @@ COMPLETE_MAIL = "“Mail-out complete”"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the story; `done` is solid, else dotted."""
+    """One step of the story; `done` is solid, else dotted. `way` leads to more of it, called `way_words`."""
 
     title: str
     text: str = ""
     at: datetime | None = None
     done: bool = True
+    way: str = ""
+    way_words: str = ""

@@ -13,13 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from flask import url_for
+from sqlalchemy import exists, select
 
 from ..core.phase import Phase
 from ..core.problem import Problem
 from ..core.telling import spoken
 from ..current import settings
-from ..models import Letter, Mailout, User, db
+from ..models import Letter, LetterBytes, Mailout, User, db
 from . import aftermath, asking, pace, words
 from .glance import Glance
 from .slip import Fact, facts
@@ -163,7 +164,9 @@ def _before(glance: Glance) -> list[Step]:
     if row.received_at and row.letter_id:
         known = row.held_for != Problem.UNKNOWN_SENDER
         whose = "A" if not known else "Your" if own(glance) else "The"
-        steps.append(Step(f"{whose} letter arrived", _arrived(row), row.received_at))
+        arrived, kept = _arrived(row)
+        way = url_for("preview.show", mailout_id=row.id) if kept and glance.mine and glance.state != Phase.HELD else ""
+        steps.append(Step(f"{whose} letter arrived", arrived, row.received_at, way=way, way_words="See the letter"))
     if row.released_at:
         press = "Sent after all" if after_all else "Released"
         steps.append(Step(press, f"By {name_of(row.released_by_id)}, after a look at it.", row.released_at))
@@ -182,13 +185,15 @@ def _made(row: Mailout) -> str:
     )
 
 
-def _arrived(row: Mailout) -> str:
-    """From whom the letter is and how large; and for which mail-out it was, if it is sent after all."""
-    query = select(Letter.size, Letter.mailout_id, Letter.why).where(Letter.id == row.letter_id)
-    size, meant_for, why = db.session.execute(query).first() or (0, row.id, "")
+def _arrived(row: Mailout) -> tuple[str, bool]:
+    """From whom the letter is and how large, and for which mail-out it was, if it is sent after all; if it is kept."""
+    kept = exists().where(LetterBytes.letter_id == Letter.id)
+    query = select(Letter.size, Letter.mailout_id, Letter.why, kept).where(Letter.id == row.letter_id)
+    size, meant_for, why, is_kept = db.session.execute(query).first() or (0, row.id, "", False)
     said = f"{f'From {row.author}' if row.author else 'Without a sender'}{f', {spoken.size(size)}' if size else ''}."
     how = "with the used key of" if why == Problem.KEY_USED else "too late for"
-    return said if meant_for in (None, row.id) else f"{said} It came {how} mail-out {meant_for}."
+    more = "" if meant_for in (None, row.id) else f" It came {how} mail-out {meant_for}."
+    return said + more, is_kept
 
 
 def name_of(user_id: int | None) -> str:

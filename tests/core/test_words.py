@@ -135,6 +135,17 @@ def test_every_problem_has_its_words() -> None:
     assert not set(refusals.ERRORS) & set(refusals.HOLDING)
 
 
+def test_what_stands_where_it_may_not_is_said_once() -> None:
+    what, then = refusals.told(Problem.KEY_IN_TEXT, "Another customer's address stands in Reply-To.")
+
+    assert what == "Another customer's address stands in Reply-To."
+    assert then.startswith("Take it out")
+    assert refusals.told(Problem.UNREADABLE, "It ends in the middle.")[0].endswith(
+        "changing it. It ends in the middle."
+    )
+    assert refusals.told(Problem.KEY_IN_TEXT, "")[0] == refusals.ERRORS[Problem.KEY_IN_TEXT][0]
+
+
 def read(written: Written) -> email.message.EmailMessage:
     pieces = notices.message(
         written,

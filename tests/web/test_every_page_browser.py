@@ -114,6 +114,7 @@ def _examples(jo: User, newsletter: MailingList, people: list[int], now: datetim
         "mailouts.show": [f"/mailouts/{one}" for one in ids],
         "recipients.index": [f"/mailouts/{over.id}/recipients"],
         "late.show": [f"/mailouts/late/{letter}"],
+        "preview.show": [f"/mailouts/{one}/preview" for one in (over.id, mailouts[0])],
         "customers.index": ["/customers", "/customers?q=bluegum", "/customers?q=e&do=exclude&to=2", "/customers?q=-"],
         "customer.show": [f"/customers/{one}" for one in people]
         + [f"/customers/{people[1]}?ask={ask}" for ask in ("delete", "stop")]

@@ -8,19 +8,21 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event, select, update
+from sqlalchemy import delete, event, select, update
 
 from mailout import pulse
 from mailout.book import customers, lists, suppression
 from mailout.core.delivery import State
 from mailout.core.phase import Counts
 from mailout.core.returning.diagnosis import Cause
-from mailout.intake import adoption
-from mailout.journal import COMMAND
+from mailout.intake import adoption, retention, submission
+from mailout.journal import COMMAND, Actor
 from mailout.models import Letter, LetterBytes, Mailout, Notice, Recipient, Suppressed, User, db
 from mailout.outbox import closing, steering
 from mailout.setting_values import Rate
@@ -28,7 +30,7 @@ from mailout.web import outcome, pace
 from mailout.web.outcome import Row
 from mailout.web.pace import Pace
 from tests.makers import Make
-from tests.web.mailing import PARTIAL, Mailing, fresh, now, settle
+from tests.web.mailing import PARTIAL, Mailing, bring, fresh, now, settle
 
 ClientOf = Callable[[User | None], FlaskClient]
 FIVE = [f"c{number}@customers.test" for number in range(1, 6)]
@@ -220,6 +222,70 @@ def test_the_page_is_live_until_the_complete_mail_is_sent(client: FlaskClient, m
     db.session.commit()
     assert asks not in page()
     assert "“Mail-out complete” was sent" in steps(page())
+
+
+def test_the_letter_can_be_looked_at_as_long_as_it_is_kept(
+    client: FlaskClient, client_of: ClientOf, mailing: Mailing, make: Make
+) -> None:
+    starting, over = mailing.starting(subject="Spring"), mailing.complete(["sent"] * 5)
+    waiting, held = mailing.make(), mailing.held()
+
+    for row in (starting, over):
+        way = f'href="/mailouts/{row.id}/preview"'
+        assert way in client.get(f"/mailouts/{row.id}").text
+        letter = client.get(f"/mailouts/{row.id}/preview").text
+        assert f'src="/mailouts/{row.id}/letter"' in letter
+        assert "jo@mail.test" in letter
+    assert "nothing is attached" in client.get(f"/mailouts/{starting.id}/preview").text  # there is still time
+    assert "nothing is attached" not in client.get(f"/mailouts/{over.id}/preview").text
+    assert f"/mailouts/{held.id}/preview" not in client.get(f"/mailouts/{held.id}").text  # it lies on the sheet
+    assert client.get(f"/mailouts/{waiting.id}/preview").status_code == 404
+    other = client_of(make.user("ann@mail.test"))
+    assert f"/mailouts/{over.id}/preview" not in other.get(f"/mailouts/{over.id}").text
+    assert other.get(f"/mailouts/{over.id}/preview").status_code == 403
+    db.session.execute(delete(LetterBytes))
+    db.session.commit()
+    assert "/preview" not in client.get(f"/mailouts/{over.id}").text
+
+
+def test_what_ended_by_itself_says_so(app: Flask, client: FlaskClient, mailing: Mailing) -> None:
+    discarded, cancelled = mailing.held(), mailing.held(subject="Another")
+    week = {"held_at": now() - retention.HELD - timedelta(hours=1)}
+    db.session.execute(update(Mailout).where(Mailout.id == discarded.id).values(week))
+    retention.discard_held(now())
+    steering.discard(cancelled.id, Actor(mailing.user.id, "Jo"), now())
+    db.session.commit()
+
+    assert "Nobody released it within 7 days, so it was discarded" in client.get(f"/mailouts/{discarded.id}").text
+    assert "Jo cancelled it before any copy went" in client.get(f"/mailouts/{cancelled.id}").text
+
+
+def test_an_expired_one_says_whether_a_letter_came(client: FlaskClient, mailing: Mailing) -> None:
+    silent, refused = mailing.make(ago=timedelta(hours=25)), mailing.make(ago=timedelta(hours=25))
+    db.session.execute(update(Mailout).where(Mailout.id == refused.id).values(problem="too-large", problem_at=now()))
+    db.session.commit()
+
+    assert '<h2 id="sheet-title" tabindex="-1">No letter came in time' in client.get(f"/mailouts/{silent.id}").text
+    assert "No letter that could be used came in time" in client.get(f"/mailouts/{refused.id}").text
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_pictures_from_the_web_are_not_said_to_be_inside(
+    client: FlaskClient, mailing: Mailing, *, elsewhere: bool
+) -> None:
+    row = mailing.make(check_first=True)
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Subject"] = mailing.user.email, submission.key_address(row), "Pictures"
+    web = '<img src="https://pictures.test/a.png">' if elsewhere else ""
+    letter.set_content(f'<p>Hello</p><img src="cid:one">{web}', subtype="html")
+    letter.add_related(b"GIF89a", "image", "gif", cid="<one>")
+    bring(letter.as_bytes(policy=SMTP))
+
+    page = client.get(f"/mailouts/{row.id}").text
+
+    assert "1 picture inside the letter" in page
+    assert ("A picture is loaded from the web" in page) is elsewhere
+    assert ("nothing loaded from elsewhere" in page) is not elsewhere
 
 
 def slip(page: str) -> dict[str, str]:

@@ -115,6 +115,14 @@ BRIEFLY: dict[Problem, str] = {
 }
 
 
+def told(problem: Problem, detail: str) -> tuple[str, str]:
+    """What happened, with what more is known of it, and what to do next; `problem` is one of ERRORS."""
+    what, then = ERRORS[problem]
+    if problem is Problem.KEY_IN_TEXT and detail:
+        return detail, then  # it says what stands where, and more would say it twice
+    return f"{what} {detail}".strip(), then
+
+
 def briefly(reason: str) -> str:
     """Why a letter was refused or held, in a few words; what is no `Problem` is said as it stands."""
     return BRIEFLY[Problem(reason)] if reason in set(Problem) else reason
@@ -135,10 +143,8 @@ class Refused:
 
 def error(refused: Refused) -> Written:
     """The error mail: what went wrong, which mail-out it was, what to do next."""
-    what, then = ERRORS[refused.problem]
+    what, then = told(refused.problem, refused.detail)
     parts = [what, "Nothing was sent to any customer."]
-    if refused.detail:
-        parts[0] += f" {refused.detail}"
     parts.append(f"Your letter: {refused.letter}" + (f"\nThe mail-out: {refused.mailout}" if refused.mailout else ""))
     if refused.late_url:
         after_all = f"Your letter is kept for 30 days. Send it after all:\n{refused.late_url}"
