@@ -43,10 +43,7 @@ SOMEBODY = Mailbox("", "somebody@example.org")
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a page says of a letter: its head as one recipient gets it, what is in it, what to look at.
-
-    `elsewhere`: it has pictures loaded from the web.
-    """
+    """What a page says of a letter: its head as one recipient gets it, what is in it, what to look at."""
 
     from_: str
     subject: str
@@ -56,7 +53,11 @@ class Looked:
     attachments: Sequence[previewing.Attachment]
     checks: Sequence[Check]
     changes: Sequence[str]
-    elsewhere: bool
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it has pictures that are loaded from the web."""
+        return any(check.elsewhere for check in self.checks)
 
 
 def looked(row: Mailout) -> Looked | None:
@@ -89,7 +90,6 @@ def look_at(read: reading.Letter, prepared: Prepared) -> Looked:
         attachments=tuple(seen.attachments),
         checks=tuple(checks.check(read, prepared)),
         changes=tuple(prepared.changes),
-        elsewhere=bool(checks.pictures_elsewhere(seen.html)),
     )
 
 

@@ -51,10 +51,14 @@ _DANGEROUS = re.compile(r"\.(?:exe|bat|cmd|com|scr|pif|js|jse|vbs|vbe|msi|jar|ps
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something to look at before Release; `serious` when it is almost surely a mistake."""
+    """Something to look at before Release; `serious` when it is almost surely a mistake.
+
+    `elsewhere`: it says that pictures are loaded from the web.
+    """
 
     words: str
     serious: bool
+    elsewhere: bool = False
 
 
 def check(letter: Written, prepared: Prepared) -> tuple[Check, ...]:
@@ -122,19 +126,17 @@ def _of_links(both: str, markup: str, root: Part) -> Iterator[Check]:
     """Where links and pictures lead."""
     if own := _OWN_PLACE.search(both):
         yield Check(f'The letter points to "{own[0]}", which only your own computer or network can open.', True)
-    if remote := pictures_elsewhere(markup):
+    remote = len(_REMOTE.findall(markup))
+    if remote:
         pictures = "A picture is" if remote == 1 else f"{remote:,} pictures are"
-        yield Check(f"{pictures} loaded from the web when the letter is opened. Many programs ask first.", False)
+        yield Check(
+            f"{pictures} loaded from the web when the letter is opened. Many programs ask first.", False, elsewhere=True
+        )
     ids = {part.content_id for part in leaves(root) if part.content_id}
     if any(name not in ids for name in _CID.findall(markup)):
         yield Check("A picture is missing: the letter shows one that did not come with it.", True)
     if _MAIL_DROP.search(both):
         yield Check("A file is behind an iCloud Mail Drop link, which works for 30 days.", False)
-
-
-def pictures_elsewhere(markup: str) -> int:
-    """How many pictures HTML has loaded from the web when it is opened."""
-    return len(_REMOTE.findall(markup))
 
 
 def _of_private_links(kind: Nature) -> Iterator[Check]:
