@@ -26,7 +26,7 @@ from .tally import customers_here
 
 SIZE = 25
 SORTS = ("name", "email", "added")
-STATES = ("", "suppressed", "bounced")
+STATES = ("", "reached", "suppressed", "bounced")
 #: A search has this many words at most; more are left out.
 WORDS_MOST = 8
 #: Rows that are so near to an end are walked to.
@@ -189,6 +189,8 @@ def _are_found(wanted: Search) -> list[ColumnElement[bool]]:
     """What words and the state ask of a row, and that it is here."""
     conditions = [Customer.here()]
     conditions += [Customer.sought.contains(word, autoescape=True) for word in _words(wanted)]
+    if wanted.state == "reached":
+        conditions.append(Customer.suppressed_for.is_(None))
     if wanted.state == "suppressed":
         conditions.append(Customer.suppressed_for.in_([str(word) for word in Suppressed]))
     if wanted.state == "bounced":

@@ -19,7 +19,7 @@ from ..models import Place
 
 #: What the filters offer, and how each is called.
 PLACES = {Place.INCLUDED: "Included", Place.EXCLUDED: "Excluded", Place.UNSUBSCRIBED: "Unsubscribed"}
-STATES = {"suppressed": "Suppressed", "bounced": "Bounced"}
+STATES = {"reached": "Goes to them", "suppressed": "Suppressed", "bounced": "Bounced"}
 SORTS = {"name": "Name", "email": "Email", "-added": "Newest first"}
 QUERY_MOST = 200
 

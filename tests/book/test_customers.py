@@ -172,6 +172,7 @@ def test_filters_go_by_list_place_and_state(many):
     assert found(list_id=many.id, place="unsubscribed") == ["zoe@example.com"]
     assert sorted(found(state="suppressed")) == ["ann@bluegum.example", "liam@example.org"]
     assert found(state="bounced") == ["ann@bluegum.example"]
+    assert found(list_id=many.id, place="included", state="reached") == ["jo.smith@example.org"]
     assert found(q="smith", list_id=many.id, place="included", state="suppressed") == ["liam@example.org"]
 
 

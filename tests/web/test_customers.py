@@ -174,6 +174,7 @@ def test_filters_are_in_the_address(sender: FlaskClient, make: Make) -> None:
     assert found(f"list={newsletter.id}&place=excluded") == "out"
     assert found(f"list={newsletter.id}&place=unsubscribed") == "left"
     assert found("state=suppressed") == found("state=bounced") == "bad"
+    assert found(f"list={newsletter.id}&state=reached") == "in"
     assert found("sort=-added") == "bad left out in"
     assert found("sort=nonsense&place=nonsense&state=nonsense&page=nonsense&list=nonsense") == "bad in left out"
     assert sender.get("/customers?list=99").status_code == 404

@@ -146,7 +146,8 @@ def test_the_figures_say_who_gets_it_and_who_does_not(looker: FlaskClient, make:
 
     page = " ".join(looker.get("/lists").text.split())
 
-    assert f'href="/customers?list={row.id}">2</a>' in page
+    assert f'href="/customers?list={row.id}&amp;state=reached">2</a>' in page
+    assert "1–2 of 2" in looker.get(f"/customers?list={row.id}&state=reached").text
     assert 'state=suppressed">1</a></td>' in page
     assert f'href="/customers?list={row.id}&amp;place=excluded">1</a>' in page
     assert f'href="/customers?list={row.id}&amp;place=unsubscribed">1</a>' in page
