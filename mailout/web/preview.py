@@ -19,10 +19,11 @@ from ..core.copying import preview as previewing
 from ..core.copying.checks import Check
 from ..core.copying.compose import Prepared
 from ..core.copying.preview import Preview
+from ..core.phase import Phase, phase
 from ..core.reading import head
 from ..core.reading import letter as reading
 from ..core.reading.head import Mailbox
-from ..intake import submission
+from ..intake import retention, submission
 from ..intake.submission import Arrived
 from ..models import Customer, Letter, LetterBytes, ListPlace, Mailout, Place, db
 from ..outbox import specimen
@@ -143,7 +144,14 @@ def show(mailout_id: int) -> str:
     seen = looked(row)
     if seen is None:
         raise LookupError("The letter is not kept any more.")
-    return render_template("mailouts/letter.html", row=row, title=story.title(row), looked=seen)
+    return render_template(
+        "mailouts/letter.html",
+        row=row,
+        title=story.title(row),
+        looked=seen,
+        starting=phase(row, asking.now()) is Phase.STARTING,
+        kept_until=(row.received_at or row.created_at) + retention.LETTERS,
+    )
 
 
 @blueprint.get("/mailouts/<int:mailout_id>/letter")

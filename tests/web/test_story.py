@@ -237,7 +237,9 @@ def test_the_letter_can_be_looked_at_as_long_as_it_is_kept(
         assert f'src="/mailouts/{row.id}/letter"' in letter
         assert "jo@mail.test" in letter
     assert "nothing is attached" in client.get(f"/mailouts/{starting.id}/preview").text  # there is still time
+    assert f'action="/mailouts/{starting.id}/stop"' in client.get(f"/mailouts/{starting.id}/preview").text
     assert "nothing is attached" not in client.get(f"/mailouts/{over.id}/preview").text
+    assert "/stop" not in client.get(f"/mailouts/{over.id}/preview").text
     assert f"/mailouts/{held.id}/preview" not in client.get(f"/mailouts/{held.id}").text  # it lies on the sheet
     assert client.get(f"/mailouts/{waiting.id}/preview").status_code == 404
     other = client_of(make.user("ann@mail.test"))
