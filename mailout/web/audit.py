@@ -112,13 +112,19 @@ def _about(query: str, group: Group) -> list[ColumnElement[bool]]:
     if not query:
         return starts
     columns = (JournalEntry.actor, JournalEntry.action, JournalEntry.subject, JournalEntry.detail)
+    return [*starts, or_(contains(query, *columns), *_meant(query))]
+
+
+def _meant(query: str) -> list[ColumnElement[bool]]:
+    """What else an entry may hold that `query` means; nothing is asked of an entry that it can't be."""
     people = grid.order(grid.Search(q=query)).ids
-    meant = [f"customer {number}" for number in people] if len(people) <= MEANT_MOST else []
-    theirs = JournalEntry.user_id.in_(select(User.id).where(contains(query, User.name, User.email)))
+    customers = [f"customer {number}" for number in people] if len(people) <= MEANT_MOST else []
+    users = db.session.scalars(select(User.id).where(contains(query, User.name, User.email))).all()
     reasons = [problem for problem, words in refusals.BRIEFLY.items() if query.casefold() in words.casefold()]
     deeds = [deed for deed, words in SAID.items() if query.casefold() in words.casefold()]
-    in_words = JournalEntry.detail.in_(reasons) | JournalEntry.action.in_(deeds)
-    return [*starts, contains(query, *columns) | theirs | JournalEntry.subject.in_(meant) | in_words]
+    columns = (JournalEntry.subject, JournalEntry.user_id, JournalEntry.detail, JournalEntry.action)
+    wanted = zip(columns, (customers, users, reasons, deeds), strict=True)
+    return [column.in_(values) for column, values in wanted if values]
 
 
 def _rows(entries: Sequence[JournalEntry]) -> list[Row]:

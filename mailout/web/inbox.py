@@ -71,7 +71,8 @@ def _found(query: str, verdict: str) -> Select[int]:
     if not query:
         return found
     said = [problem for problem, words in refusals.BRIEFLY.items() if query.casefold() in words.casefold()]
-    return found.where(contains(query, Letter.author, Letter.subject, Letter.why) | Letter.why.in_(said))
+    written = contains(query, Letter.author, Letter.subject, Letter.why)
+    return found.where(written | Letter.why.in_(said) if said else written)
 
 
 @blueprint.get("/inbox/<int:letter_id>")
