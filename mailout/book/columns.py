@@ -70,12 +70,20 @@ def both(first: bytes, second: bytes) -> int:
     return (int.from_bytes(first, "little") & int.from_bytes(second, "little")).bit_count()
 
 
+def whole(query: Select[int]) -> list[int]:
+    """All ids that `query` selects, in its order, fetched as one row."""
+    column = query.subquery().c[0]
+    joined = db.session.scalar(select(func.aggregate_strings(cast(column, String), ",")))
+    ids: list[int] = json.loads(f"[{joined or ''}]")
+    return ids
+
+
 #: What makes one byte a 1 and all others a 0.
 _ONLY = {place: bytes(int(value == byte) for value in range(256)) for place, byte in BYTES.items()}
 
 
 def _order(query: Select[int]) -> Order:
-    ids = _whole(query)
+    ids = whole(query)
     highest = max(ids, default=0)
     members = bytearray(highest + 1)
     for customer_id in ids:
@@ -84,7 +92,7 @@ def _order(query: Select[int]) -> Order:
 
 
 def _places(list_id: int) -> bytes:
-    found = {place: _whole(_who(list_id, place)) for place in (Place.INCLUDED, Place.UNSUBSCRIBED)}
+    found = {place: whole(_who(list_id, place)) for place in (Place.INCLUDED, Place.UNSUBSCRIBED)}
     stands = bytearray(max((max(ids, default=0) for ids in found.values()), default=0) + 1)
     for place, ids in found.items():
         byte = BYTES[place]
@@ -97,11 +105,3 @@ def _who(list_id: int, place: Place) -> Select[int]:
     """The ids of those who stand there, but for those whom an import under way has brought."""
     there = (ListPlace.list_id == list_id) & (ListPlace.place == place.value)
     return select(ListPlace.customer_id).where(there, ListPlace.customer_id.not_in(Customer.unseen()))
-
-
-def _whole(query: Select[int]) -> list[int]:
-    """All ids that `query` selects, in its order."""
-    column = query.subquery().c[0]
-    joined = db.session.scalar(select(func.aggregate_strings(cast(column, String), ",")))
-    ids: list[int] = json.loads(f"[{joined or ''}]")
-    return ids

@@ -122,8 +122,12 @@ def _meant(query: str) -> list[ColumnElement[bool]]:
     users = db.session.scalars(select(User.id).where(contains(query, User.name, User.email))).all()
     reasons = [problem for problem, words in refusals.BRIEFLY.items() if query.casefold() in words.casefold()]
     deeds = [deed for deed, words in SAID.items() if query.casefold() in words.casefold()]
-    columns = (JournalEntry.subject, JournalEntry.user_id, JournalEntry.detail, JournalEntry.action)
-    wanted = zip(columns, (customers, users, reasons, deeds), strict=True)
+    wanted: list[tuple[ColumnElement[Any], Sequence[Any]]] = [
+        (JournalEntry.subject.expression, customers),
+        (JournalEntry.user_id.expression, users),
+        (JournalEntry.detail.expression, reasons),
+        (JournalEntry.action.expression, deeds),
+    ]
     return [column.in_(values) for column, values in wanted if values]
 
 

@@ -14,12 +14,11 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
+from ..book import columns
 from ..models import db
 from . import asking
 
 MOST_WORDS = 8
-#: So many rows are few.
-FEW = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +32,14 @@ class Part:
 
 
 def part(ids: Select[int], size: int) -> Part:
-    """The page that is asked for of what `ids` selects; what is searched for is found by one walk when it is little."""
-    searched = bool(asking.query())
-    found = db.session.scalars(ids.limit(FEW)).all() if searched else ()
-    few = searched and len(found) < FEW
-    total = len(found) if few else db.session.scalar(select(func.count()).select_from(ids.subquery())) or 0
+    """The page that is asked for of what `ids` selects; what is searched for is found whole, by one walk."""
+    if asking.query():
+        found = columns.whole(ids)
+        page, pages = asking.page_of(len(found), size)
+        return Part(found[(page - 1) * size : page * size], len(found), page, pages)
+    total = db.session.scalar(select(func.count()).select_from(ids.subquery())) or 0
     page, pages = asking.page_of(total, size)
-    skipped = (page - 1) * size
-    here = found[skipped : skipped + size] if few else db.session.scalars(ids.limit(size).offset(skipped)).all()
-    return Part(here, total, page, pages)
+    return Part(db.session.scalars(ids.limit(size).offset((page - 1) * size)).all(), total, page, pages)
 
 
 def contains(query: str, *columns: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
