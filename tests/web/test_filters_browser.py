@@ -37,7 +37,7 @@ def test_the_letters_of_a_verdict_are_shown_when_it_is_chosen(open_page: Open, m
     page.get_by_label("Taken for").select_option("bounce")
     page.wait_for_url("**verdict=bounce*")
 
-    assert page.get_by_text("No letter like that").is_visible()
+    page.get_by_text("No letter like that").wait_for()
 
 
 def test_a_search_among_recipients_stands_in_the_address(open_page: Open, make: Make, jo: User) -> None:

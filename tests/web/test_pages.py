@@ -107,15 +107,15 @@ def test_a_menu_opens_closes_and_is_for_everybody(open_page: Open, jo: User) -> 
     page = open_page(jo, "/help")
 
     page.locator("summary", has_text="Administration").click()
-    assert page.get_by_role("link", name="Audit log").is_visible()
+    page.get_by_role("link", name="Audit log").wait_for()
     assert axe(page) == []
     page.keyboard.press("Escape")
-    assert not page.get_by_role("link", name="Audit log").is_visible()
+    page.get_by_role("link", name="Audit log").wait_for(state="hidden")
     assert page.evaluate("document.activeElement.innerText.trim()") == "Administration"
 
     page.set_viewport_size({"width": 390, "height": 800})
     page.locator("summary", has_text="Menu").click()
-    assert page.get_by_role("link", name="Audit log").is_visible()
+    page.get_by_role("link", name="Audit log").wait_for()
     assert axe(page) == []
     assert sideways(page) == 0
 
@@ -151,7 +151,7 @@ def test_a_wrong_sign_in_says_so_and_keeps_the_address(open_page: Open, jo: User
 def test_a_switch_changes_at_a_click_and_keeps_the_focus(open_page: Open, jo: User) -> None:
     page = open_page(jo, "/users")
     switch = page.get_by_role("switch", name="Send Mailout for A-Rather")
-    assert not page.get_by_role("button", name="Save").first.is_visible()
+    page.get_by_role("button", name="Save").first.wait_for(state="hidden")
 
     switch.focus()
     page.keyboard.press("Space")
@@ -194,15 +194,15 @@ def test_without_script_everything_works(open_page: Open, jo: User) -> None:
     row = page.get_by_role("row", name=re.compile("A-Rather"))
     row.get_by_role("switch", name="Send Mailout").check()
     row.get_by_role("button", name="Save").nth(1).click()
-    assert page.get_by_text("has Send Mailout now").is_visible()
+    page.get_by_text("has Send Mailout now").wait_for()
 
     page.goto("/system")
     page.get_by_role("button", name="Try the mailbox").click()
-    assert page.get_by_text(re.compile("127.0.0.1 (does not answer|can't be reached)")).first.is_visible()
+    page.get_by_text(re.compile("127.0.0.1 (does not answer|can't be reached)")).first.wait_for()
 
     page.locator("summary", has_text="Jo").click()
     page.get_by_role("button", name="Sign out").first.click()
-    assert page.get_by_text("You are signed out.").is_visible()
+    page.get_by_text("You are signed out.").wait_for()
 
 
 def test_the_theme_of_the_profile_wins_over_the_systems(open_page: Open, jo: User) -> None:
@@ -225,7 +225,7 @@ def test_what_is_not_right_yet_has_the_focus_and_is_said_on_top_too(open_page: O
 
     page.get_by_role("alert").wait_for()
     assert page.evaluate("document.activeElement.id") == "field-address"
-    assert page.get_by_label("Another address").is_visible()
+    page.get_by_label("Another address").wait_for()
     assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "#field-address"
     assert axe(page) == []
 
