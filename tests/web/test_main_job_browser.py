@@ -273,6 +273,15 @@ def test_every_state_is_open_to_all_and_fits_a_phone(
         assert axe(page) == [], (name, "phone")
 
 
+def test_the_way_to_the_letter_is_there_on_a_phone_too(open_page: OpenPage, mailing: Mailing, jo: User) -> None:
+    page = open_page(jo, f"/mailouts/{mailing.complete(['sent']).id}")
+    page.set_viewport_size({"width": 390, "height": 900})
+
+    page.get_by_role("link", name="See the letter").wait_for()
+    page.get_by_text("made an address that works once").wait_for(state="hidden")  # what leads nowhere stays folded
+    assert sideways(page) == 0
+
+
 @pytest.mark.slow
 def test_the_live_page_keeps_focus_and_what_is_open_and_ends_with_the_mail_out(
     open_page: OpenPage, mailing: Mailing, jo: User
