@@ -82,7 +82,7 @@ def ids(wanted: Search) -> Select[int]:
 
 
 def count(wanted: Search) -> int:
-    """How many are looked for."""
+    """How many are looked for; raises as `search` does."""
     return _count(wanted, _known(wanted))
 
 

@@ -38,6 +38,8 @@ a reply of the relay means, what a copy looks like: all of that can be asked wit
     deferred, failed, uncertain   tried again at a known time; not tried again; the relay may have it
     bounce, DSN      a report that came back later (RFC 3464)                                 not undeliverable
     place change     who moved whom into or out of a list, when and how: a list's history
+    edition          a word that is another one after every change of the book, its people or a list   not version
+    column           what is read of all customers at once, and kept as long as its edition is
     plan             what an import would do, counted before it does anything                 not preview
     suppression      a standing "do not write to this address", with reason and date          not blacklist
     skipped          a recipient left out at the last look, with the reason                   not failed
