@@ -124,6 +124,7 @@ def test_signing_in_by_keyboard_alone(open_page: Open, jo: User) -> None:
     page = open_page(None, "/help/error")
     assert "/login?next=" in page.url
 
+    page.wait_for_function("document.activeElement.name == 'email'")
     page.keyboard.type("jo@mail.test")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
