@@ -49,6 +49,11 @@ class Turns:
         finally:
             self._give()
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return len(self._waiting)
+
     def _take(self) -> None:
         """Wait for a turn."""
         with self._lock:

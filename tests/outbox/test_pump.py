@@ -307,13 +307,13 @@ def test_a_relay_that_bears_two_connections_gets_two(new_app: NewApp, now: datet
         app = new_app(relay, smtp_connections=5)
         make = Make(now)
         relay.rule("CONNECT", say_and_drop("421 4.7.0 too many"), fits_session=lambda s: s.relay.open_now > 2)
-        sent = mailout(make.user(), make.list(), letter(), people(60), datetime.now(UTC))
+        sent = mailout(make.user(), make.list(), letter(), people(150), datetime.now(UTC))
 
         run_pump(app)
 
         assert set(states(sent).values()) == {"sent"}
         refused = relay.connections - len({message.connection for message in relay.accepted})
-        assert refused <= 6
+        assert refused <= 10, "all five may come twice before it is known that two are borne; then nobody else comes"
 
 
 def test_a_relay_that_takes_no_null_sender_gets_notices_from_our_own_address(

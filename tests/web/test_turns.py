@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from mailout.web.turns import AT_ONCE, BODY_MOST, Turns, takes_turns
+from tests.workers import until
 
 
 def environ(method: str = "GET", path: str = "/customers", body: bytes | None = None, **more: str) -> dict[str, Any]:
@@ -21,20 +21,20 @@ def environ(method: str = "GET", path: str = "/customers", body: bytes | None = 
 
 
 class Site:
-    """An application that says how many compute at once, and in which order they came."""
+    """An application that says how many compute at once, and in which order they came; each waits for its own gate."""
 
     def __init__(self) -> None:
         self.now, self.most, self.order = 0, 0, []  # type: ignore[var-annotated]
+        self.gates: dict[int, threading.Event] = {}
         self._lock = threading.Lock()
-        self.gate = threading.Event()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         with self._lock:
             self.now += 1
             self.most = max(self.most, self.now)
             self.order.append(environ.get("number"))
-        self.gate.wait(5)
-        time.sleep(0.02)
+        if "number" in environ:
+            assert self.gates[environ["number"]].wait(30)
         with self._lock:
             self.now -= 1
         if environ["PATH_INFO"] == "/wrong":
@@ -42,33 +42,32 @@ class Site:
         return [environ["wsgi.input"].read()] if "wsgi.input" in environ else [b"page"]
 
 
-def asked(turns: Turns, site: Site, count: int) -> list[threading.Thread]:
-    threads = []
-    for number in range(count):
-        asking = {**environ(), "number": number}
-        threads.append(threading.Thread(target=turns, args=(asking, None)))
-        threads[-1].start()
-        time.sleep(0.01)
-    return threads
+def ask(turns: Turns, site: Site, number: int) -> threading.Thread:
+    """Ask for a page; return when it computes, or waits for its turn."""
+    site.gates[number] = threading.Event()
+    here = len(site.order) + turns.waiting
+    thread = threading.Thread(target=turns, args=({**environ(), "number": number}, None))
+    thread.start()
+    until(lambda: len(site.order) + turns.waiting == here + 1)
+    return thread
 
 
 def test_so_many_at_once_and_the_others_in_the_order_in_which_they_came() -> None:
     site = Site()
     turns = Turns(site)  # type: ignore[arg-type]
-    threads = asked(turns, site, 12)
-    assert site.order == list(range(AT_ONCE))
-    site.gate.set()
-    for thread in threads:
-        thread.join(5)
-    assert sorted(site.order) == list(range(12))
-    late = [abs(place - number) for place, number in enumerate(site.order)]
-    assert max(late) < AT_ONCE, "those who compute together may pass each other, and nobody else"
+    threads = [ask(turns, site, number) for number in range(12)]
+    assert (site.order, turns.waiting) == (list(range(AT_ONCE)), 12 - AT_ONCE)
+    for number, thread in enumerate(threads):
+        site.gates[number].set()
+        thread.join(30)
+        begun = min(12, number + 1 + AT_ONCE)
+        until(lambda begun=begun: len(site.order) == begun)  # type: ignore[misc]
+    assert site.order == list(range(12)), "whoever came first is next"
     assert site.most == AT_ONCE
 
 
 def test_a_page_that_fails_gives_its_turn_back() -> None:
     site = Site()
-    site.gate.set()
     turns = Turns(site)  # type: ignore[arg-type]
     for _ in range(AT_ONCE + 1):
         with pytest.raises(ValueError, match="wrong"):
@@ -78,7 +77,6 @@ def test_a_page_that_fails_gives_its_turn_back() -> None:
 
 def test_what_a_switch_sends_is_read_before_it_has_its_turn() -> None:
     site = Site()
-    site.gate.set()
     turns = Turns(site)  # type: ignore[arg-type]
     assert turns(environ("POST", body=b"in=1.2", HTTP_HX_REQUEST="true"), None) == [b"in=1.2"]  # type: ignore[arg-type]
 
