@@ -38,6 +38,8 @@ Beside the journey:
     lease, pulse, journal    one at a time; when last heard of; who did what
     settings, current, database    what an installation says about itself, and its way to its data
     sandbox, demo       a small mail server on the loopback address, and the whole loop against it
+    web                 windows, a room for each menu: mailouts, customers, upkeep, help, public; story tells of a
+                        mail-out in time; access says who may
     bootstrap, running, serving, welcome    `python3 app.py`, from a bare Python to a served page
 
 Who may import whom is a ladder, and tests/test_architecture.py holds it: core; wires and models; what stands beside the

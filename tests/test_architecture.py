@@ -20,14 +20,19 @@ LADDER = (
     ("core.*", "setting_values", "bootstrap"),
     ("wires.*", "settings", "sandbox"),
     ("models.*",),
-    ("current", "journal", "lease", "pulse", "doorbell", "database"),
+    ("current", "journal", "lease", "pulse", "doorbell", "database", "keeping.in_use"),
     ("outbox.queue",),
     ("book.*",),
     ("outbox.*", "book.exporting*"),
     ("intake.*",),
-    ("sandbox.*",),
+    ("doctor.*",),
+    ("sandbox.*", "keeping.*"),
     ("worker", "demo", "commands.*", "running", "serving", "welcome"),
-    ("web.*",),
+    ("web.asking", "web.words", "web.searching", "web.static_files", "web.turns"),
+    ("web.access.*", "web.errors"),
+    ("web.story.*",),
+    ("web.mailouts.*", "web.customers.*", "web.public.*", "web.upkeep.*", "web.help.*", "web.sandbox_mail"),
+    ("web",),
 )
 
 #: What core may import besides itself: of the standard library what touches nothing, and the reader of odd bounces.

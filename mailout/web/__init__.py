@@ -14,68 +14,26 @@ from htmx_flask import Htmx
 from .. import commands, database
 from .. import settings as mailout_settings
 from ..settings import Settings
-from . import (
-    audit,
-    auth,
-    customer,
-    customers,
-    draft,
-    errors,
-    first_run,
-    health,
-    help,
-    importing,
-    imports,
-    inbox,
-    late,
-    lists,
-    mailouts,
-    permissions,
-    presses,
-    preview,
-    profile,
-    public,
-    recipients,
-    sandbox_mail,
-    security,
-    sessions,
-    static_files,
-    support,
-    switches,
-    system,
-    users,
-    words,
-)
+from . import errors, sandbox_mail, static_files, words
+from .access import auth, first_run, permissions, profile, security, sessions, users
+from .customers import customer, grid, importing, imports, lists, switches
+from .help import manual, support
+from .mailouts import draft, late, pages, presses, preview, recipients
+from .public import preferences
 from .turns import Turns
+from .upkeep import audit, health, inbox, system
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: Every module that has pages; each has its `blueprint`.
 BLUEPRINTS = (
-    auth,
-    first_run,
-    profile,
-    support,
-    help,
-    users,
-    system,
-    inbox,
-    audit,
-    health,
-    mailouts,
-    recipients,
-    draft,
-    preview,
-    presses,
-    late,
+    *(auth, first_run, profile, users),
+    *(pages, recipients, draft, preview, presses, late),
+    *(grid, switches, customer, lists, importing, imports),
+    preferences,
+    *(system, inbox, audit, health),
+    *(manual, support),
     sandbox_mail,
-    customers,
-    switches,
-    customer,
-    lists,
-    importing,
-    imports,
-    public,
 )
 
 

@@ -26,8 +26,8 @@ from ..current import settings
 from ..models import db
 from ..outbox.steering import NotNow
 from . import asking
+from .access.security import limiter
 from .asking import Refused
-from .security import limiter
 from .words import either
 
 log = logging.getLogger(__name__)

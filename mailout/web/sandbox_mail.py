@@ -28,7 +28,8 @@ from ..intake import submission
 from ..models import Customer, db
 from ..sandbox import DOMAIN, GONE, mail, servers
 from ..sandbox.mail import Attachment, SandboxLetter
-from . import asking, preview
+from . import asking
+from .mailouts import preview
 
 blueprint = Blueprint("sandbox_mail", __name__)
 

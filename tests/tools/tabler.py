@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FULL = ROOT / "static" / "vendor" / "tabler.min.css"
 CUT = ROOT / "static" / "css" / "tabler.css"
 #: Where a class of a page can be named.
-SOURCES = ("templates/**/*.html", "static/*.js", "mailout/web/*.py")
+SOURCES = ("templates/**/*.html", "static/*.js", "mailout/web/**/*.py")
 HEAD = "/* Cut from ../vendor/tabler.min.css by `python -m tests.tools.tabler`: what no page uses is left out. */\n"
 #: `class="btn-{{ tone }}"`: every class that begins so may be meant.
 BEGUN = re.compile(r"([A-Za-z][\w-]*-)(?:\{\{|[\"'] ?[~+])")

@@ -17,8 +17,9 @@ from mailout.current import settings
 from mailout.intake import adoption, submission
 from mailout.journal import Actor, note
 from mailout.models import JournalEntry, Letter, LetterBytes, Mailbox, Notice, Pulse, SupportRequest, User, db
-from mailout.web import ROOT, audit
-from mailout.web.help import PAGES
+from mailout.web import ROOT
+from mailout.web.help.manual import PAGES
+from mailout.web.upkeep import audit
 from tests.makers import Make
 from tests.web.mailing import Mailing
 

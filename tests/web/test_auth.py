@@ -16,8 +16,8 @@ from sqlalchemy import select, update
 from mailout.book import links, sessions, users
 from mailout.journal import COMMAND
 from mailout.models import JournalEntry, Notice, SignIn, User, db
-from mailout.web.auth import FORGOT_SECONDS
-from mailout.web.throttle import FREE, Throttle
+from mailout.web.access.auth import FORGOT_SECONDS
+from mailout.web.access.throttle import FREE, Throttle
 from tests.makers import PASSWORD, Make
 
 Clients = Callable[[User | None], FlaskClient]

@@ -15,7 +15,7 @@ from sqlalchemy import event, select
 from mailout.book import customers, lists, places, suppression
 from mailout.journal import COMMAND
 from mailout.models import JournalEntry, Place, PlaceChange, Suppressed, User, db
-from mailout.web import finding, switches
+from mailout.web.customers import finding, switches
 from tests.makers import Make
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}

@@ -22,7 +22,7 @@ from mailout.core import own
 from mailout.current import secret
 from mailout.journal import COMMAND, Actor, note
 from mailout.models import Letter, MailingList, Place, SupportRequest, Suppressed, User, db
-from mailout.web.permissions import POLLS
+from mailout.web.access.permissions import POLLS
 from tests.makers import Make
 from tests.web.conftest import axe, sideways
 from tests.web.mailing import Mailing

@@ -21,7 +21,7 @@ from mailout.book import customers, importing, places, uploads
 from mailout.current import settings
 from mailout.journal import COMMAND
 from mailout.models import Customer, MailingList, Place, Suppressed, User, db
-from mailout.web import imports, jobs
+from mailout.web.customers import imports, jobs
 from tests.makers import Make
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from mailout.core.fault import Fault
-from mailout.web import jobs
-from mailout.web.jobs import Job, Jobs, Tell
+from mailout.web.customers import jobs
+from mailout.web.customers.jobs import Job, Jobs, Tell
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from mailout.journal import COMMAND
 from mailout.models import JournalEntry, Letter, Mailout, Notice, Place, Recipient, Suppressed, User, db
 from mailout.outbox import closing
 from mailout.setting_values import Rate
-from mailout.web import draft
+from mailout.web.mailouts import draft
 from tests.makers import Make
 from tests.web.mailing import PARTIAL, Mailing, bring, fresh, now, raw_letter, settle
 

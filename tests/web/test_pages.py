@@ -15,7 +15,7 @@ from mailout import pulse
 from mailout.book import links, users
 from mailout.journal import COMMAND, Actor, note
 from mailout.models import Letter, LetterBytes, SupportRequest, User, db
-from mailout.web import support
+from mailout.web.help import support
 from tests.makers import PASSWORD, Make
 from tests.web.conftest import Watch, axe, sideways
 

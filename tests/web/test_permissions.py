@@ -18,7 +18,7 @@ from werkzeug.routing import Rule as Address
 from mailout.book import users
 from mailout.journal import COMMAND
 from mailout.models import User, db
-from mailout.web.permissions import (
+from mailout.web.access.permissions import (
     ADMINISTRATOR,
     BEFORE_PASSWORD,
     POLLS,

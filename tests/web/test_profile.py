@@ -12,7 +12,7 @@ from sqlalchemy import select
 from mailout.book import users
 from mailout.journal import COMMAND
 from mailout.models import JournalEntry, Notice, User, UserAddress, db
-from mailout.web.browsers import name as browser_name
+from mailout.web.access.browsers import name as browser_name
 from tests.makers import PASSWORD, Make
 
 Clients = Callable[[User | None], FlaskClient]

@@ -16,7 +16,7 @@ from mailout.core import own
 from mailout.current import secret
 from mailout.journal import COMMAND
 from mailout.models import Customer, MailingList, Notice, Place, PlaceChange, Recipient, Suppressed, db
-from mailout.web import public
+from mailout.web.public import preferences as public
 from tests.makers import Make
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from mailout.core.delivery import State
 from mailout.models import Mailout, Recipient, db
-from mailout.web import recent
+from mailout.web.story import recent
 from tests.makers import Make
 from tests.outbox.makers import letter, mailout
 

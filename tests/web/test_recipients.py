@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from mailout.core.delivery import State
 from mailout.models import Mailout, Recipient, User, db
-from mailout.web import recipients, roster
+from mailout.web.mailouts import recipients, roster
 from tests.makers import Make
 from tests.web.mailing import Mailing
 

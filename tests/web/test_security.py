@@ -19,8 +19,8 @@ from mailout.core.fault import Fault
 from mailout.models import JournalEntry, Setting, User, db
 from mailout.outbox.steering import NotNow
 from mailout.web import ROOT, asking, create_app
+from mailout.web.access.security import MOST_BYTES, MOST_UPLOADED
 from mailout.web.asking import Refused
-from mailout.web.security import MOST_BYTES, MOST_UPLOADED
 from tests.conftest import environment
 from tests.makers import PASSWORD, Make
 from tests.web.test_permissions import addresses, path_of

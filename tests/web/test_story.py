@@ -26,9 +26,10 @@ from mailout.journal import COMMAND, Actor
 from mailout.models import Letter, LetterBytes, Mailout, Notice, Recipient, Suppressed, User, db
 from mailout.outbox import closing, steering
 from mailout.setting_values import Rate
-from mailout.web import outcome, pace
-from mailout.web.outcome import Row
-from mailout.web.pace import Pace
+from mailout.web.mailouts import outcome
+from mailout.web.mailouts.outcome import Row
+from mailout.web.story import pace
+from mailout.web.story.pace import Pace
 from tests.makers import Make
 from tests.web.mailing import PARTIAL, Mailing, bring, fresh, now, settle
 

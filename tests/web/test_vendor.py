@@ -60,7 +60,7 @@ def test_the_sprite_has_every_icon_that_the_pages_name() -> None:
     used = set()
     for path in (ROOT / "templates").rglob("*.html"):
         used |= set(re.findall(r'parts\.icon\("([\w-]+)"', path.read_text()))
-    for path in (ROOT / "mailout" / "web").glob("*.py"):
+    for path in (ROOT / "mailout" / "web").rglob("*.py"):
         used |= set(re.findall(r'Word\("[^"]*", "\w+", "([\w-]+)"\)', path.read_text()))
 
     assert named <= symbols
