@@ -11,6 +11,7 @@ if __name__ == "__main__":
 
     sys.exit(main(sys.argv[1:]))
 
+from mailout.commands import doctor
 from mailout.settings import Misconfigured
 from mailout.web import create_app
 from mailout.worker import create_huey
@@ -19,4 +20,4 @@ try:
     app = create_app()
     huey = create_huey(app)
 except Misconfigured as wrong:
-    sys.exit(str(wrong))
+    sys.exit(doctor.answer_for(sys.argv, wrong.faults) or str(wrong))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import customers, database, demo, inbox, lists, mailbox, mailouts, users
+from . import customers, database, demo, doctor, inbox, lists, mailbox, mailouts, users
 
 GROUPS = (
     users.group,
@@ -17,6 +17,7 @@ GROUPS = (
     mailouts.group,
     mailbox.group,
     inbox.group,
+    doctor.command,
     demo.command,
 )
 

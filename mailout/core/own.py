@@ -72,6 +72,12 @@ class Own:
         """All domains that an address of ours can be in."""
         return frozenset(a.rpartition("@")[2].lower() for a in (self.mailout, self.bounce, self.unsubscribe))
 
+    @property
+    def plain(self) -> str:
+        """The mailbox behind the key addresses where they are sub-addresses of one; else ""."""
+        plain = _plain(self.mailout)
+        return plain if "{" not in plain else ""
+
     def key_address(self, key: str, list_name: str = "") -> str:
         """The address that a letter for this key is written to; the list's name in it is for people."""
         bare = self.mailout.replace("{key}", key)
@@ -168,7 +174,11 @@ def code(secret: bytes, *parts: bytes) -> str:
 
 def make_key(secret_key: str, mailout_id: int, nonce: bytes) -> str:
     """The key of a mail-out; the same arguments give the same key, so that its page can show it again."""
-    body = code(secret_key.encode(), b"key", str(mailout_id).encode(), nonce)
+    return key_of(code(secret_key.encode(), b"key", str(mailout_id).encode(), nonce))
+
+
+def key_of(body: str) -> str:
+    """A code of CODE_LENGTH characters in the form of a key: with its check digit."""
     return body + _check(body)
 
 

@@ -55,13 +55,13 @@ def handle_new(now: Callable[[], datetime], stopping: Callable[[], bool] = lambd
     for letter_id in list(db.session.scalars(select(Letter.id).where(Letter.spool == "new").order_by(Letter.id))):
         if stopping():
             break
-        done = _guarded(letter_id, now())
+        done = handle_one(letter_id, now())
         if done is not None:
             found.append(done)
     return found
 
 
-def _guarded(letter_id: int, now: datetime) -> Done | None:
+def handle_one(letter_id: int, now: datetime) -> Done | None:
     """Handle one letter whatever it is; None when it is to be tried again, or another process has it."""
     mine = update(Letter).where(Letter.id == letter_id, Letter.spool == "new")
     if not changed(mine.where(Letter.attempts < TRIES).values(attempts=Letter.attempts + 1)):

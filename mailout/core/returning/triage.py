@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..checking import probe
 from ..own import ALPHABET, CODE_LENGTH, Own, Said, What, read_message_ids, read_unsubscribe_token
 from ..reading.letter import Letter
 from ..reading.opened import Opened, take_apart
@@ -59,9 +60,11 @@ class _Case:
 def triage(letter: Letter, own: Own, secret: bytes) -> Verdict:
     """What the letter is.
 
-    A letter of ours that came back whole; a letter to keys; a complaint; a bounce; somebody who leaves; an answer by
-    a program; an answer by a person; nothing of ours.
+    The doctor's own; a letter of ours that came back whole; a letter to keys; a complaint; a bounce; somebody who
+    leaves; an answer by a program; an answer by a person; nothing of ours.
     """
+    if probe.read(secret, letter.fields, letter.message_id):
+        return Other("it is the doctor's own letter, which tries the way")
     said = tuple(filter(None, (own.read(address, secret) for address in letter.named)))
     case = _Case(letter, own, secret, said)
     if read_message_ids(secret, letter.message_id, own.domain):

@@ -1,0 +1,219 @@
+"""arrival -- what a probe shows when it has arrived, and what it means when it has not.
+
+Owns     the judgement of its head and its bytes, and the words that say what to change
+Never    knows how it came or when: that is told
+Fails    never: what can't be read is a finding
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..own import Own
+from ..reading.letter import Letter
+from ..telling.spoken import things
+from . import signs
+from .domains import aligned, domain_of
+from .finding import Finding, Part, failed, ok, warning
+from .probe import BODY, Probe, Way
+
+CLOCKS_APART = timedelta(minutes=5)
+
+KINDS = {Way.KEY: "key", Way.BOUNCE: "bounce", Way.PLAIN: "plain"}
+_PART = Part.ROUND_TRIP
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """A probe that arrived: as it was sent and when, as it came, how many seconds later it was seen."""
+
+    probe: Probe
+    sent_at: datetime
+    letter: Letter
+    seconds: float
+
+
+def judge(got: Got, receiving_host: str, organisation: str = "") -> list[Finding]:
+    """What the head of a letter that arrived shows. `organisation`: where the DMARC record of its From is, or ""."""
+    author = domain_of(got.probe.sender)
+    found = [
+        _return_path(got),
+        _from(got),
+        _signature(signs.signers(got.letter.fields), author, organisation),
+        *_results(signs.results(got.letter.fields)),
+        _host(got.letter, receiving_host),
+    ]
+    return [*filter(None, found), *_clock(got)]
+
+
+def reached(got: Got) -> Finding:
+    """One of our addresses reaches the mailbox."""
+    seconds = things(max(1, round(got.seconds)), "second")
+    return ok(_PART, f"A letter to a {KINDS[got.probe.way]} address reaches the mailbox, within {seconds}")
+
+
+def body(arrived: Iterable[Got]) -> Finding:
+    """Whether letters arrive as they were sent."""
+    changed = [got for got in arrived if got.letter.body.rstrip(b"\r\n") != BODY.rstrip(b"\r\n")]
+    if not changed:
+        return ok(_PART, "What was sent arrived byte for byte")
+    came = changed[0].letter.body
+    footer = came.startswith(BODY.rstrip(b"\r\n")) or BODY.rstrip(b"\r\n") in came
+    words = (
+        "Something on the way adds a text to letters" if footer else "Something on the way changes the text of letters"
+    )
+    advice = (
+        "Your customers' copies can be changed in the same way, and signatures in them break. Look for a disclaimer, "
+        "a virus scanner or a rule at your mail provider, and switch it off for Mailout."
+    )
+    return warning(_PART, words, advice)
+
+
+def _return_path(got: Got) -> Finding:
+    """Whether the envelope sender, by which bounces are known, is kept."""
+    came, sent = got.letter.return_path, got.probe.return_path
+    if came is not None and came.lower() == sent.lower():
+        return ok(_PART, "The return path is kept, so bounces find their recipient")
+    if came is None:
+        advice = "Bounces are known all the same, by the address that they come to. Nothing has to be changed."
+        return ok(_PART, "The mailbox's server writes no Return-Path", advice)
+    advice = (
+        f"Bounces go to {came or 'nobody'} and Mailout does not see them: addresses that no longer exist are written "
+        "to again and again. Ask your mail provider to keep the envelope sender (MAIL FROM); if it can't, take an "
+        "address that it keeps, one that reaches this mailbox, and put it into BOUNCE_ADDRESS without {token}."
+    )
+    return warning(_PART, f"The return path was replaced by {came or '<>'}", advice)
+
+
+def _from(got: Got) -> Finding | None:
+    """Whether From is what we wrote."""
+    author = got.letter.author.address if got.letter.author else ""
+    if author.lower() == got.probe.sender.lower():
+        return None
+    advice = (
+        f"Customers see {author or 'no sender'}, not {got.probe.sender}. Allow Mailout to send as {got.probe.sender} "
+        f"at your mail provider, or put FROM_ADDRESS={author or 'an address that it keeps'} into .env."
+    )
+    return warning(_PART, f"The From of the letter was replaced by {author or 'nothing'}", advice)
+
+
+def _signature(signers: tuple[str, ...], author: str, organisation: str) -> Finding:
+    """Whether somebody signed the letter whose signature counts for its From."""
+    if not signers:
+        advice = (
+            f"Gmail, Yahoo and others ask for one. Switch DKIM on for {author} at your mail provider; where it signs "
+            "only what leaves it, and this mailbox is its own too, nothing has to be changed."
+        )
+        return warning(_PART, "The letter arrived without a DKIM signature", advice)
+    mine = [domain for domain in signers if aligned(domain, author, organisation)]
+    if mine:
+        return ok(_PART, f"DKIM: it is signed for {mine[0]}, which counts for From")
+    advice = (
+        f"It does not count for {author} (DMARC). Switch DKIM on for {author} at your mail provider: it gives you a "
+        "record to put into DNS."
+    )
+    return warning(_PART, f"DKIM: the letter is signed for {', '.join(signers[:3])} only", advice)
+
+
+_MEANS = {
+    "spf": "Put the servers of your mail provider into the SPF record of BOUNCE_ADDRESS's domain.",
+    "dkim": "The signature does not fit: compare the DKIM record in DNS with what your mail provider gave you.",
+    "dmarc": "Neither SPF nor DKIM counts for the domain of From: have your mail provider sign for it.",
+}
+
+
+def _results(results: signs.Results | None) -> list[Finding]:
+    """What the receiving host itself found."""
+    if results is None:
+        return []
+    known = [result for method in _MEANS if (result := results.best(method)) is not None]
+    bad = [result for result in known if result.value not in ("pass", "none", "neutral", "bestguesspass")]
+    if not known:
+        return []
+    said = ", ".join(f"{result.method}={result.value}" for result in known)
+    if not bad:
+        return [ok(_PART, f"{results.host} found {said}")]
+    advice = " ".join(_MEANS[result.method] for result in bad)
+    return [warning(_PART, f"{results.host} found {said}", advice)]
+
+
+def _host(letter: Letter, receiving_host: str) -> Finding:
+    """Which host's stamp says when a letter came."""
+    by = letter.stamp.by if letter.stamp else ""
+    if not by:
+        advice = "A letter counts as received when Mailout reads it. Nothing has to be changed."
+        return ok(_PART, "The mailbox's server does not stamp letters in a form that can be read", advice)
+    if by == receiving_host:
+        return ok(_PART, f"The receiving host is {by}, as RECEIVING_HOST says")
+    put = f"Put RECEIVING_HOST={by} into .env"
+    if receiving_host:
+        advice = f"Its stamps are not believed, so a letter counts from when it is read. {put}."
+        return warning(_PART, f"The receiving host is {by}, and RECEIVING_HOST is {receiving_host}", advice)
+    advice = (
+        f"{put}, if you like: then a letter counts from when it arrived there, also when Mailout was off meanwhile."
+    )
+    return ok(_PART, f"The receiving host is {by}", advice)
+
+
+def _clock(got: Got) -> list[Finding]:
+    """Whether this machine's clock is the world's, as far as the stamp shows."""
+    stamp = got.letter.stamp
+    if stamp is None or abs(stamp.at - got.sent_at) - timedelta(seconds=got.seconds) < CLOCKS_APART:
+        return []
+    apart = things(round(abs(stamp.at - got.sent_at) / timedelta(minutes=1)), "minute")
+    advice = (
+        "Keys run out and sign-ins end at the wrong time. Switch time synchronisation on (timedatectl set-ntp true)."
+    )
+    return [warning(_PART, f"The clocks of this machine and of {stamp.by} are {apart} apart", advice)]
+
+
+# -- what did not arrive -----------------------------------------------------------------------------------------------
+
+
+def sub_domain(own: Own, mailbox: str) -> str:
+    """How to do without sub-addresses."""
+    domain = own.domain
+    return (
+        f"Switch sub-addresses on (in Postfix: recipient_delimiter = +), or take a sub-domain: give it an MX record, "
+        f"have every address in it delivered to {mailbox} (catch-all), and put "
+        f"MAILOUT_ADDRESS={{key}}@mailout.{domain} into .env."
+    )
+
+
+def refused(probe: Probe, said: str, own: Own, mailbox: str) -> Finding:
+    """The relay did not take the letter; `said` is its reply."""
+    words = f"The relay does not take a letter to the {KINDS[probe.way]} address {_shown(probe, own)}: {said}"
+    return failed(_PART, words, f"If it says that there is no such address: {sub_domain(own, mailbox)}")
+
+
+def came_back(probe: Probe, said: str, own: Own, mailbox: str) -> Finding:
+    """The letter bounced; `said` is what the report says."""
+    words = f"A letter to the {KINDS[probe.way]} address {_shown(probe, own)} came back: {said}"
+    return failed(_PART, words, f"If there is no such address: {sub_domain(own, mailbox)}")
+
+
+def lost(probe: Probe, seconds: float, own: Own, mailbox: str, *, plain_arrived: bool, others_arrived: bool) -> Finding:
+    """The letter did not arrive in time; `plain_arrived`: one to the mailbox's plain address did."""
+    waited = things(round(seconds), "second")
+    words = f"A letter to the {KINDS[probe.way]} address {_shown(probe, own)} did not arrive within {waited}"
+    if plain_arrived:
+        return failed(
+            _PART, words, f"One to {own.plain} did: sub-addresses do not reach it. {sub_domain(own, mailbox)}"
+        )
+    if others_arrived:
+        name = "BOUNCE_ADDRESS" if probe.way is Way.BOUNCE else "MAILOUT_ADDRESS"
+        return failed(_PART, words, f"Others did. Look whether the address in {name} reaches {mailbox}.")
+    domain = domain_of(probe.to)
+    advice = (
+        f"Look into the junk folder of {mailbox} (POP3 shows only the inbox), at whether the MX record of {domain} "
+        "leads to the server of this mailbox, and into your mail provider's log. A slow provider needs longer: "
+        "--wait 600."
+    )
+    return failed(_PART, words, advice)
+
+
+def _shown(probe: Probe, own: Own) -> str:
+    """The address without its secret."""
+    return {Way.KEY: own.mailout, Way.BOUNCE: own.bounce, Way.PLAIN: own.plain}[probe.way]

@@ -1,0 +1,173 @@
+"""machine -- the database, the disk, the files that hold secrets, the worker.
+
+Owns     the judgement of them, in words that say what to change
+Never    writes anything: that the database can be written is tried by taking its lock and giving it back
+Fails    never
+"""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from .. import database, pulse
+from ..core.checking.finding import Finding, Part, failed, ok, warning
+from ..core.telling.spoken import number, size
+from ..models import db
+from ..settings import ROOT, Settings
+
+#: The worker sweeps every minute: three missed sweeps are no chance.
+SILENT = timedelta(minutes=3)
+LITTLE, NEARLY_NONE = 2_000_000_000, 200_000_000
+#: A database above this size is not read from end to end: that takes minutes.
+READ_MOST = 3_000_000_000
+
+_KEPT = {"power": "each outcome survives a loss of power", "process": "each outcome survives a crash"}
+
+
+def schemas() -> list[str]:
+    """The schemas that this version of Mailout knows, the newest first."""
+    config = Config()
+    config.set_main_option("script_location", str(database.MIGRATIONS))
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+
+
+def database_file(settings: Settings) -> Path:
+    """The file of the database."""
+    return Path(settings.database_url.removeprefix("sqlite:///").partition("?")[0])
+
+
+def look_at_database(settings: Settings) -> list[Finding]:
+    """Whether the database is there, at the newest schema, whole and writable. One that failed is the only finding."""
+    path = database_file(settings)
+    if not path.exists():
+        tell = warning if settings.sandbox else failed
+        return [tell(Part.DATABASE, f"There is no database at {path} yet", "Make it: python3 app.py db upgrade")]
+    try:
+        wrong = _schema() or _whole(path)
+        if wrong is None:
+            _take_the_lock()
+    except SQLAlchemyError as error:
+        return [_unusable(path, str(getattr(error, "orig", error)))]
+    finally:
+        db.session.remove()
+    if wrong is not None:
+        return [wrong]
+    octets = sum(file.stat().st_size for file in (path, Path(f"{path}-wal")) if file.exists())
+    return [ok(Part.DATABASE, f"Whole, writable, at the newest schema, {size(octets)}; {_KEPT[settings.durability]}")]
+
+
+def _schema() -> Finding | None:
+    """What is wrong with the version of the tables."""
+    at, known = database.version(), schemas()
+    if at == known[0]:
+        return None
+    if at and at not in known:
+        advice = "It was used by a newer Mailout. Install that one again; this one would not understand it."
+        return failed(Part.DATABASE, f"The database is at schema {at}, which this version does not know", advice)
+    advice = "Bring it to the newest schema: python3 app.py db upgrade (web and worker do so at their start)."
+    return failed(Part.DATABASE, f"The database is at schema {at or 'none'}, the newest is {known[0]}", advice)
+
+
+def _whole(path: Path) -> Finding | None:
+    """What SQLite finds wrong with its file."""
+    if path.stat().st_size > READ_MOST:
+        return None
+    said = db.session.scalar(text("PRAGMA quick_check(1)"))
+    if said in (None, "ok"):
+        return None
+    advice = "Stop web and worker at once, keep a copy of the file, and put the last backup in its place."
+    return failed(Part.DATABASE, f"The database is damaged: {str(said)[:200]}", advice)
+
+
+def _take_the_lock() -> None:
+    """Take the lock that writing needs and give it back; raises OperationalError when that can't be."""
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.rollback()
+
+
+def _unusable(path: Path, said: str) -> Finding:
+    """A database that can't be read or written."""
+    if "locked" in said:
+        advice = "Another program holds it for long. If no import or backup runs, start web and worker again."
+        return warning(Part.DATABASE, f"The database {path} is in use for longer than 15 seconds", advice)
+    advice = (
+        f"Look whether {path} and its folder belong to the user that Mailout runs as, and whether the disk is full. "
+        "Web and worker must run as the same user."
+    )
+    return failed(Part.DATABASE, f"The database {path} can't be used: {said}", advice)
+
+
+def look_at_disk(folder: Path) -> Finding:
+    """How much room there is."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return warning(Part.MACHINE, f"How much room {folder} has can't be found out", "Look with: df -h")
+    if free < NEARLY_NONE:
+        advice = "Letters wait at your mailbox until there is room. Make some; old logs are a good place to begin."
+        return failed(Part.MACHINE, f"The disk of {folder} is nearly full: {size(free)} free", advice)
+    if free < LITTLE:
+        return warning(
+            Part.MACHINE, f"The disk of {folder} fills up: {size(free)} free", "Make room before it is full."
+        )
+    return ok(
+        Part.MACHINE, f"{size(free)} free on the disk, enough for about {number(free // 200_000_000 * 100)} letters"
+    )
+
+
+def look_at_files(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:
+    """Whether what is secret is its owner's alone."""
+    secret = {
+        settings.instance_dir: "700",
+        settings.instance_dir / "secret_key": "600",
+        root / ".env": "600",
+        database_file(settings): "600",
+    }
+    open_ones = [(path, mode) for path, mode in secret.items() if _others_may_read(path, settings.instance_dir)]
+    for path, mode in open_ones:
+        means = "Passwords, keys and your customers' addresses are in there."
+        words = f"Other users of this machine can read {path}"
+        yield warning(Part.MACHINE, words, f"{means} Take that from them: chmod {mode} {path}")
+    if not open_ones:
+        yield ok(Part.MACHINE, f"Nobody else on this machine can read {settings.instance_dir}")
+
+
+def _others_may_read(path: Path, folder: Path) -> bool:
+    """Whether others than its owner can come to `path`. What lies in our folder is as closed as the folder."""
+    try:
+        closed = not _open(folder)
+        return _open(path) and not (closed and folder in path.parents and path.name != "secret_key")
+    except OSError:
+        return False
+
+
+def _open(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def look_at_worker(now: datetime, *, sandbox_rests: bool = False) -> Finding:
+    """Whether the worker lives. `sandbox_rests`: nobody started the sandbox, so no worker is expected."""
+    seen = pulse.of(pulse.WORKER).well_at
+    starts = "Start the Procfile's `worker` line, beside `web`: python3 app.py starts both."
+    if seen is not None and now - seen <= SILENT:
+        return ok(Part.WORKER, "It is alive: it was heard of within the last three minutes")
+    means = "No letter is fetched and no copy goes out until it runs."
+    if seen is None or sandbox_rests:
+        return warning(Part.WORKER, "It does not run" if seen else "It was never heard of", f"{means} {starts}")
+    return failed(Part.WORKER, f"It was last heard of at {seen:%Y-%m-%d %H:%M} UTC", f"{means} {starts}")
+
+
+def is_alive(now: datetime) -> bool:
+    """Whether a worker was heard of lately."""
+    seen = pulse.of(pulse.WORKER).well_at
+    return seen is not None and now - seen <= SILENT
