@@ -17,6 +17,7 @@ from typing import Any
 
 from . import database, sandbox, welcome
 from . import settings as mailout_settings
+from .keeping import in_use
 from .models import db
 from .sandbox import process
 from .settings import Misconfigured
@@ -33,7 +34,8 @@ _sandbox: list[subprocess.Popen[bytes]] = []
 
 
 def on_starting(server: Any) -> None:
-    """gunicorn is about to start: the sandbox first, if one is asked for."""
+    """gunicorn is about to start: hold the data, its workers share that; the sandbox first, if one is asked for."""
+    in_use.for_life(here.instance_dir)
     if here.sandbox and sandbox.is_asked_for():
         _sandbox.append(process.spawn(here))
 

@@ -25,6 +25,7 @@ from .current import settings
 from .doorbell import Bells
 from .intake import digest, retention
 from .intake.watch import Watch
+from .keeping import in_use
 from .models import db
 from .outbox import closing, notify
 from .outbox.pump import Pump
@@ -109,6 +110,7 @@ def _make_ready(app: Flask) -> None:
     ours.handlers, ours.propagate = consumer.handlers, False
     ours.setLevel(consumer.level)
     with app.app_context():
+        in_use.for_life(settings().instance_dir)
         database.migrate(app, settings())
 
 

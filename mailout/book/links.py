@@ -70,6 +70,11 @@ def void(user_id: int, now: datetime) -> int:
     return changed(update(Link).where(open_ones, Link.expires_at > now).values(expires_at=now))
 
 
+def void_all(now: datetime) -> int:
+    """Have every open link and code work no more. Returns how many those were."""
+    return changed(update(Link).where(Link.used_at.is_(None), Link.expires_at > now).values(expires_at=now))
+
+
 def try_code(code: str, now: datetime) -> Link | None:
     """The first-run link that this code is for; a wrong one counts, and after five the code works no more."""
     found = find(FIRST_RUN, code, now)

@@ -9,7 +9,7 @@ A database by itself gives the number of the last row again as soon as that row 
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Integer, case, cast, func, insert, select, update
+from sqlalchemy import ColumnElement, Integer, String, case, cast, func, insert, select, update
 
 from ..models import Customer, Setting, changed, db
 
@@ -24,6 +24,13 @@ def keep() -> None:
         return
     if db.session.scalar(select(Setting.name).where(known)) is None:
         db.session.execute(insert(Setting).values(name=_NAME, value=str(highest)))
+
+
+def skip(count: int) -> None:
+    """Leave so many numbers out: somebody had them in a life of the data that is not this one."""
+    keep()
+    raised = cast(cast(Setting.value, Integer) + count, String)
+    changed(update(Setting).where(Setting.name == _NAME).values(value=raised))
 
 
 def highest() -> ColumnElement[int]:

@@ -12,7 +12,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, true, update
 from sqlalchemy.orm import contains_eager
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -74,6 +74,11 @@ def end_all(user_id: int, *, except_secret: str | None = None, now: datetime | N
     if except_secret is not None:
         mine &= SignIn.digest != _digest(except_secret)
     return _end(mine, now)
+
+
+def end_everybodys() -> int:
+    """End all sessions, as of when each was last used. Returns how many ended."""
+    return _end(true(), None)
 
 
 def _end(mine: ColumnElement[bool], now: datetime | None) -> int:

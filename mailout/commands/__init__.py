@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from . import customers, database, demo, doctor, inbox, lists, mailbox, mailouts, users
+from . import customers, database, demo, doctor, inbox, keeping, lists, mailbox, mailouts, users
 
 GROUPS = (
     users.group,
@@ -19,6 +19,8 @@ GROUPS = (
     inbox.group,
     doctor.command,
     demo.command,
+    keeping.backup,
+    keeping.restore_,
 )
 
 

@@ -19,6 +19,8 @@ import click
 from sqlalchemy.exc import OperationalError
 
 from ..core.fault import Fault
+from ..current import settings
+from ..keeping import in_use
 from ..models import db
 
 P = ParamSpec("P")
@@ -42,6 +44,17 @@ def print_json(value: Any) -> None:
 
 
 def tidy(command: Callable[P, R]) -> Callable[P, R]:
+    """Run a command that works with the data: not while a backup is put in its place, and `in_lines`."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with in_use.shared(settings().instance_dir):
+            return command(*args, **kwargs)
+
+    return in_lines(run)
+
+
+def in_lines(command: Callable[P, R]) -> Callable[P, R]:
     """Turn what a person can cause (Fault, LookupError, a database that can't be used) into one line and exit 1.
 
     What the command did and did not commit is thrown away then.
@@ -63,6 +76,21 @@ def tidy(command: Callable[P, R]) -> Callable[P, R]:
             raise SystemExit(1) from None
 
     return run
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on a terminal, moved by telling it how much of how much is done; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.length = max(1, total)
+            bar.update(done - bar.pos)
+
+        yield tell
 
 
 @contextmanager

@@ -8,8 +8,6 @@ Fails    in one line on stderr, with exit code 1; refused rows of a file are no 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from ..book import customers, exporting, importing, lists, places, suppression
 from ..core.fault import Fault
 from ..journal import COMMAND, note
 from ..models import Place, Suppressed, db
-from ._output import fail, now, print_json, tidy
+from ._output import fail, now, print_json, progress_bar, tidy
 from ._words import Group
 
 HOW = "command line"
@@ -50,7 +48,7 @@ def import_(file: str, names: tuple[str, ...], suppress: bool, dry_run: bool, st
     list_ids = [lists.by_name(name).id for name in names]
     mapping = importing.look(data, filename).mapping
     columns = None if mapping is None else replace(mapping, listed=None, list_id=None)
-    with _progress("Reading") as progress:
+    with progress_bar("Reading") as progress:
         planned = importing.plan(
             data,
             filename,
@@ -65,7 +63,7 @@ def import_(file: str, names: tuple[str, ...], suppress: bool, dry_run: bool, st
     refused = list(importing.refusals(planned.id))
     stopped = strict and refused
     if not (dry_run or stopped):
-        with _progress("Importing") as progress:
+        with progress_bar("Importing") as progress:
             planned = importing.apply(planned.id, actor=COMMAND, now=now(), progress=progress)
     report = planned.as_json()
     if dry_run or stopped:
@@ -205,18 +203,3 @@ def _report(done: importing.Plan, refused: list[importing.Refusal], *, changed: 
         click.echo(f"... and {len(refused) - SHOWN:,} more; --json prints all of them.")
     if not changed:
         click.echo("Nothing was changed.")
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
-
-        def tell(done: int, total: int) -> None:
-            bar.length = max(1, total)
-            bar.update(done - bar.pos)
-
-        yield tell

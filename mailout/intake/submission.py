@@ -203,13 +203,14 @@ def _hold(considered: Considered, prepared: Prepared, arrived: Arrived, now: dat
     """Keep the letter for its user to look at; False when another letter was first."""
     row, decision = considered.row, considered.decision
     assert decision.problem is not None
+    detail = decision.detail or (row.problem_detail if row.problem is None else "")
     if not _take_letter(row, arrived, prepared, considered.received, held_at=now, held_for=decision.problem):
         return False
     shelf.store(row.id, prepared)
     problem = None if decision.problem is Problem.CHECK_FIRST else decision.problem
-    changed(update(Mailout).where(Mailout.id == row.id).values(problem=problem, problem_at=now))
+    changed(update(Mailout).where(Mailout.id == row.id).values(problem=problem, problem_at=now, problem_detail=detail))
     db.session.refresh(row)
-    notify.waiting(row, decision.problem, lists.tally(row.list_id).reached, now, decision.detail)
+    notify.waiting(row, decision.problem, lists.tally(row.list_id).reached, now, detail)
     note(_actor(row), "mailout.hold", f"mail-out {row.id}", decision.problem, now)
     return True
 

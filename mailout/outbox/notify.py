@@ -20,8 +20,10 @@ from ..book import users
 from ..core.copying import seal as seals
 from ..core.problem import Problem
 from ..core.telling import completion, left_out, notices, refusals, sheet
+from ..core.telling import restored as restoring
 from ..core.telling.completion import Outcome
 from ..core.telling.notices import NAMED, Attachment, Occasion, Row, Written
+from ..core.telling.restored import Found
 from ..core.telling.spoken import dated
 from ..current import settings
 from ..models import Letter, LetterBytes, Mailout, Notice, Recipient, User, db
@@ -130,6 +132,13 @@ def delayed(row: Mailout | None, words: str, now: datetime, *, since: datetime |
     name = f"delayed:{(since or now):%Y%m%d%H%M%S}:{mark(words)}"
     for user in users.administrators():
         put(f"{name}:{user.id}", "delayed", (user.name, user.email), written, now)
+
+
+def restored(found: Found, now: datetime) -> None:
+    """A backup was put in the place of the data: to the Administrators."""
+    written = restoring.told(found, settings().time_zone, page("/mailouts"))
+    for user in users.administrators():
+        put(f"restored:{now:%Y%m%d%H%M%S.%f}:{user.id}", "paused", (user.name, user.email), written, now)
 
 
 def returns(row: Mailout, came_back: Iterable[progress.Line], answers: int, left: int, now: datetime) -> bool:

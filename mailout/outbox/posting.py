@@ -36,7 +36,7 @@ def put(
         written,
         sender=(settings().organisation_name, own.sender),
         to=to,
-        message_id=f"<notice-{code(secret(), b'notice', name.encode())}@{own.domain}>",
+        message_id=f"<notice-{_code(name, now)}@{own.domain}>",
         date=now,
         own_mail=code(secret(), b"own mail"),
     )
@@ -53,6 +53,11 @@ def put(
     if new:
         fill(Notice.raw, Notice.id, notice.id, octets)
     return new
+
+
+def _code(name: str, now: datetime) -> str:
+    """What makes a notice's Message-ID its own; after a restore one of the same name can be another letter."""
+    return code(secret(), b"notice", name.encode(), now.isoformat().encode())
 
 
 def occasion(row: Mailout) -> Occasion:

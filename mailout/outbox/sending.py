@@ -20,7 +20,7 @@ from . import queue
 ON_THE_WAY = (State.QUEUED, State.CLAIMED, State.DOT_PENDING)
 
 
-def _in_progress() -> ColumnElement[bool]:
+def in_progress() -> ColumnElement[bool]:
     """Accepted and not over; whether paused or still in its start delay does not matter."""
     return Mailout.accepted_at.is_not(None) & Mailout.finished_at.is_(None) & Mailout.cancelled_at.is_(None)
 
@@ -37,7 +37,7 @@ def open_rows(now: datetime) -> list[Mailout]:
 
 def _open(query: Select[Any], now: datetime) -> Select[Any]:
     """`query` of the mail-outs that may send at this moment, the oldest first."""
-    mine = query.where(_in_progress(), Mailout.paused_at.is_(None), Mailout.starts_at <= now)
+    mine = query.where(in_progress(), Mailout.paused_at.is_(None), Mailout.starts_at <= now)
     return mine.order_by(Mailout.starts_at, Mailout.id)
 
 
@@ -70,7 +70,7 @@ def leave_out_again(mailout_id: int, recipient_ids: list[int], now: datetime) ->
 
 def pause(mailout_id: int, words: str, now: datetime) -> bool:
     """Pause a mail-out by ourselves, with the reason; False when it was paused or over already."""
-    row = update(Mailout).where(Mailout.id == mailout_id, _in_progress(), Mailout.paused_at.is_(None))
+    row = update(Mailout).where(Mailout.id == mailout_id, in_progress(), Mailout.paused_at.is_(None))
     paused = bool(changed(row.values(paused_at=now, paused_for=words, paused_by_id=None)))
     db.session.commit()
     return paused

@@ -1,0 +1,61 @@
+"""new_life -- what a restored database does first: still what was under way, and forget what was the old life's.
+
+Owns     the order of these, the journal's entry, that new numbers are nobody's of the time in between
+Never    guesses at what came after the backup
+Commits  once, when all of it is done; the crash rule before it
+
+Sessions and mailed links end: one that was signed out of, used up or taken away after the backup would work again. The
+leases and pulses are of processes that are gone. New customers and recipients get numbers that nobody had, for links
+and returns of letters that went in between are still under way.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+
+from ..book import links, numbers, sessions
+from ..core.telling import restored
+from ..core.telling.restored import Found
+from ..core.telling.spoken import things
+from ..current import settings
+from ..journal import COMMAND, note
+from ..models import JournalEntry, Lease, Pulse, db
+from ..outbox import notify, standstill
+
+#: So many numbers of customers are left out. Pages keep a byte for each, so it can't be any number.
+CUSTOMERS = 50_000
+
+
+def begin(name: str, taken_at: datetime | None, now: datetime) -> Found:
+    """Begin the new life of the database at hand, which was the backup `name`; what it held. Commits."""
+    zone, exact = settings().time_zone, taken_at is not None
+    at = taken_at or _last_written() or now
+    standstill.take_over(now)
+    stilled = standstill.pause_all(restored.why(at, zone, exact=exact), at, now)
+    doubt = restored.doubt(at, zone, exact=exact)
+    found = Found(at, exact, stilled, standstill.hold_what_comes(doubt), standstill.warn_of_held(doubt))
+    _forget(now)
+    notify.restored(found, now)
+    standstill.skip_numbers()
+    said = f"{restored.about(at, zone, exact=exact)} {things(len(stilled), 'mail-out')} paused"
+    note(COMMAND, "data.restore", name, said, now)
+    db.session.commit()
+    return found
+
+
+def _last_written() -> datetime | None:
+    """The last moment that the journal or a pulse knows of: the copy was taken then or later."""
+    known = [db.session.scalar(select(func.max(column))) for column in (JournalEntry.at, Pulse.tried_at, Pulse.well_at)]
+    return max((at for at in known if at), default=None)
+
+
+def _forget(now: datetime) -> None:
+    """End what belonged to the processes and the visitors of the old life."""
+    db.session.execute(delete(Lease))
+    db.session.execute(delete(Pulse))
+    sessions.end_everybodys()
+    links.void_all(now)
+    standstill.drop_links(now)
+    numbers.skip(CUSTOMERS)
