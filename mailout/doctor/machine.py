@@ -57,8 +57,6 @@ def look_at_database(settings: Settings) -> list[Finding]:
             _take_the_lock()
     except SQLAlchemyError as error:
         return [_unusable(path, str(getattr(error, "orig", error)))]
-    finally:
-        db.session.remove()
     if wrong is not None:
         return [wrong]
     octets = sum(file.stat().st_size for file in (path, Path(f"{path}-wal")) if file.exists())
@@ -81,7 +79,8 @@ def _whole(path: Path) -> Finding | None:
     """What SQLite finds wrong with its file."""
     if path.stat().st_size > READ_MOST:
         return None
-    said = db.session.scalar(text("PRAGMA quick_check(1)"))
+    with db.engine.connect() as connection:
+        said = connection.execute(text("PRAGMA quick_check(1)")).scalar()
     if said in (None, "ok"):
         return None
     advice = "Stop web and worker at once, keep a copy of the file, and put the last backup in its place."

@@ -86,6 +86,9 @@ def _term(word: str) -> Term | None:
     modifier = _MODIFIER.fullmatch(word)
     if modifier is None or (modifier[1].lower() == "redirect" and not modifier[2]):
         return None
+    if modifier[1].lower() in _MECHANISMS:
+        # a receiver passes over a modifier that it does not know, and over this slip of the pen too
+        return None
     return Term(modifier[1].lower(), modifier[2])
 
 
