@@ -1,0 +1,184 @@
+"""A letter to ourselves and back, through real Postfix and Dovecot, with and without a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.installation import Installation, until
+from tests.mailservers import DOMAIN, MailServers, mail_servers, require
+
+#: It ends when all have come; so long it waits at most.
+WAIT = ("--wait", "300")
+
+
+def made(servers: MailServers, folder: Path, **more: str) -> Installation:
+    """An installation with a mailbox of its own; its From is an active user's address, whom an error mail would reach."""
+    name = f"d{os.getpid()}{abs(hash(folder.name)) % 1000}"
+    environment = servers.environment(folder / "instance", mailbox=f"{name}@{DOMAIN}")
+    environment |= {"POP3_POLL_SECONDS": "0.5", "FROM_ADDRESS": f"jane@{DOMAIN}", "SMTP_HELO_NAME": "mailout.test"}
+    found = Installation(environment | more, folder)
+    found.flask("db", "upgrade")
+    words = ("--name", "Jane Doe", "--administrator", "--send-mailout", "--password-stdin")
+    found.flask("users", "create", f"jane@{DOMAIN}", *words, stdin="long enough a word")
+    return found
+
+
+@pytest.fixture
+def installation(mail_servers: MailServers, tmp_path: Path) -> Iterator[Installation]:
+    yield made(mail_servers, tmp_path)
+    mail_servers.empty(f"jane@{DOMAIN}")
+
+
+def trip(installation: Installation, *words: str) -> tuple[int, list[dict[str, str]]]:
+    """The exit code, and what was found of the letters."""
+    done = installation.flask("doctor", "--round-trip", "--json", *(words or WAIT), check=False)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found, done.stderr
+    return done.returncode, [finding for finding in found if finding["part"] == "round-trip"]
+
+
+def told(found: list[dict[str, str]], words: str) -> dict[str, str]:
+    mine = [finding for finding in found if words in finding["text"]]
+    assert len(mine) == 1, (words, found)
+    return mine[0]
+
+
+def nothing_else_happened(installation: Installation, letters: int) -> None:
+    """The letters are `other` with a reason; nobody was written to, nothing was made."""
+    log: list[Any] = installation.lines("inbox", "list")
+    assert [row["verdict"] for row in log] == ["other"] * letters
+    assert {row["why"] for row in log} == {"it is the doctor's own letter, which tries the way"}
+    assert {row["mailout"] for row in log} == {None}
+    assert installation.lines("mailouts", "list") == []
+
+
+@pytest.mark.parametrize("with_worker", [True, False])
+def test_letters_to_both_addresses_arrive_and_do_nothing(
+    mail_servers: MailServers, installation: Installation, with_worker: bool
+) -> None:
+    if with_worker:
+        with installation.worker():
+            until(lambda: "alive" in worker_line(installation), 120)
+            code, found = trip(installation)
+            until(lambda: len(installation.lines("inbox", "list")) == 3, 60)
+            until(lambda: all(row["verdict"] for row in installation.lines("inbox", "list")), 60)
+    else:
+        code, found = trip(installation)
+        installation.flask("mailbox", "poll")  # the plain letter is not waited for
+
+    assert code == 0, found
+    assert "reaches the mailbox" in told(found, "to a key address")["text"]
+    assert "reaches the mailbox" in told(found, "to a bounce address")["text"]
+    assert told(found, "return path is kept")["status"] == "ok"
+    assert told(found, "byte for byte")["status"] == "ok"
+    assert told(found, "DKIM signature")["status"] == "warning"
+    assert "RECEIVING_HOST=" in told(found, "receiving host")["advice"]
+    nothing_else_happened(installation, 3)
+    assert mail_servers.inbox(f"jane@{DOMAIN}") == [], "no notice was written"
+    assert mail_servers.inbox(installation.environment["POP3_USERNAME"]) == [], "what was read is removed"
+
+
+def worker_line(installation: Installation) -> str:
+    found = [json.loads(line) for line in installation.flask("doctor", "--json", check=False).stdout.splitlines()]
+    return next(finding["text"] for finding in found if finding["part"] == "worker")
+
+
+def test_other_letters_in_the_mailbox_are_left_to_the_worker(
+    mail_servers: MailServers, installation: Installation
+) -> None:
+    installation.flask("mailbox", "poll")
+    mail_servers.deliver(
+        installation.environment["POP3_USERNAME"], b"From: jo@a.test\r\nSubject: Mine\r\n\r\nHello\r\n"
+    )
+
+    trip(installation)
+
+    mine = [row for row in installation.lines("inbox", "list") if row["subject"] != "" or row["verdict"] == "new"]
+    assert [row["verdict"] for row in mine if "Mailout tries" not in row["subject"]] == ["new"]
+
+
+def test_a_mailbox_that_is_not_confirmed_gets_no_letter(mail_servers: MailServers, installation: Installation) -> None:
+    box = installation.environment["POP3_USERNAME"]
+    mail_servers.deliver(box, b"From: jo@a.test\r\nSubject: Private\r\n\r\nHello\r\n")
+
+    code, found = trip(installation)
+
+    assert (code, len(found)) == (1, 1)
+    assert "holds 1 letter that Mailout did not put there" in found[0]["text"]
+    assert len(mail_servers.inbox(box)) == 1, "nothing was sent, nothing was removed"
+
+
+def test_a_relay_that_does_not_let_us_in(mail_servers: MailServers, tmp_path: Path) -> None:
+    code, found = trip(made(mail_servers, tmp_path, SMTP_PASSWORD="wrong"))
+
+    assert (code, len(found)) == (1, 1)
+    assert "user name and password" in found[0]["text"]
+
+
+# -- a mail server whose sub-addresses do not reach the mailbox --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def other_servers() -> Iterator[MailServers]:
+    """Servers whose configuration a test may change."""
+    require("dovecot", "dovecot-lmtpd", "postconf", root=True)
+    with mail_servers() as servers:
+        yield servers
+
+
+def change(servers: MailServers, *lines: str, **files: str) -> None:
+    """Give Postfix other words and have it read them."""
+    for name, text in files.items():
+        (servers.run / name).write_text(text)
+        os.utime(servers.run / name, (1e9, 1e9))
+    path = servers.run / "pfconf" / "main.cf"
+    path.write_text(path.read_text() + "\n".join(lines) + "\n")
+    os.utime(path, (1e9, 1e9))
+    os.kill(int((servers.run / "spool" / "pid" / "master.pid").read_text()), signal.SIGHUP)
+
+
+def test_a_letter_to_a_key_that_comes_back_says_why(other_servers: MailServers, tmp_path: Path) -> None:
+    rule = f"/^[a-z0-9]+\\+[0-9a-z]{{27}}@{DOMAIN}$/ x@gone.invalid\n"
+    change(other_servers, f"virtual_alias_maps = regexp:{other_servers.run}/keys", keys=rule)
+    installation = made(other_servers, tmp_path)
+
+    code, found = trip(installation)
+
+    back = told(found, "to the key address")
+    assert (code, back["status"]) == (1, "failed")
+    assert "came back" in back["text"]
+    assert "does not exist" in back["text"]
+    assert f"MAILOUT_ADDRESS={{key}}@mailout.{DOMAIN}" in back["advice"]
+    assert "reaches the mailbox" in told(found, "to a bounce address")["text"]
+    log = installation.lines("inbox", "list")
+    assert {row["verdict"] for row in log} <= {"other", "bounce", "new"}
+    installation.flask("mailbox", "poll")
+    verdicts = [row["verdict"] for row in installation.lines("inbox", "list")]
+    assert sorted(verdicts) == ["bounce", "other", "other"]
+    assert other_servers.inbox(f"jane@{DOMAIN}") == [], "nobody is told of it by mail"
+
+
+def test_sub_addresses_that_are_off_are_refused_at_once(other_servers: MailServers, tmp_path: Path) -> None:
+    installation = made(other_servers, tmp_path)
+    boxes = f"{installation.environment['POP3_USERNAME']} ok\njane@{DOMAIN} ok\n"
+    change(
+        other_servers,
+        "recipient_delimiter =",
+        "virtual_alias_maps =",
+        f"virtual_mailbox_maps = texthash:{other_servers.run}/boxes",
+        boxes=boxes,
+    )
+
+    code, found = trip(installation)
+
+    refused = [finding for finding in found if "The relay does not take" in finding["text"]]
+    assert (code, len(refused)) == (1, 2), found
+    assert all("550" in finding["text"] for finding in refused)
+    assert all(f"MAILOUT_ADDRESS={{key}}@mailout.{DOMAIN}" in finding["advice"] for finding in refused)
