@@ -19,7 +19,7 @@ WAIT = ("--wait", "300")
 
 
 def made(servers: MailServers, folder: Path, **more: str) -> Installation:
-    """An installation with a mailbox of its own; its From is an active user's address, whom an error mail would reach."""
+    """An installation with a mailbox of its own; its From is an active user's, whom an error mail would reach."""
     name = f"d{os.getpid()}{abs(hash(folder.name)) % 1000}"
     environment = servers.environment(folder / "instance", mailbox=f"{name}@{DOMAIN}")
     environment |= {"POP3_POLL_SECONDS": "0.5", "FROM_ADDRESS": f"jane@{DOMAIN}", "SMTP_HELO_NAME": "mailout.test"}

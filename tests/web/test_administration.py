@@ -12,14 +12,18 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, select, update
 
 from mailout import pulse
+from mailout import settings as mailout_settings
 from mailout.core.problem import Problem
 from mailout.current import settings
+from mailout.doctor import names
 from mailout.intake import adoption, submission
 from mailout.journal import Actor, note
 from mailout.models import JournalEntry, Letter, LetterBytes, Mailbox, Notice, Pulse, SupportRequest, User, db
 from mailout.web import ROOT
 from mailout.web.help.manual import PAGES
 from mailout.web.upkeep import audit
+from tests.conftest import environment
+from tests.doctor.name_server import Zone, name_server
 from tests.makers import Make
 from tests.web.mailing import Mailing
 
@@ -61,7 +65,7 @@ def test_a_page_beyond_the_last_is_the_last(admin: FlaskClient, path: str) -> No
 
 
 class TestSystem:
-    """How everything is, and the two buttons."""
+    """How everything is, and the buttons."""
 
     def test_all_is_well(self, admin: FlaskClient) -> None:
         for name in (pulse.WORKER, pulse.MAILBOX, pulse.RELAY):
@@ -136,6 +140,36 @@ class TestSystem:
         assert f'id="tried-{what}"' in page.text
         assert "pop secret" not in page.text
         assert f"Look at {'POP3' if what == 'mailbox' else 'SMTP'}_HOST" in fragment.text, "what to do next is said"
+
+    def test_what_dns_says_is_looked_up_on_a_press(
+        self, app: Flask, admin: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ours = environment(settings().instance_dir, MAILOUT_ADDRESS="mailout+{key}@example.org")
+        app.extensions["mailout"] = mailout_settings.read(ours)
+        zone: Zone = {("example.org", "MX"): ["10 mx.example.net."], ("example.org", "TXT"): ['"v=spf1 mx -all"']}
+        with name_server(zone) as server:
+            monkeypatch.setattr(names, "Resolver", server.resolver)
+            asked_before = len(server.asked)
+            before = admin.get("/system").text
+            assert len(server.asked) == asked_before, "a page asks nobody"
+            fragment = admin.post("/system/domain", headers=HTMX).text
+            page = admin.post("/system/domain").text
+
+        assert "Look it up" in before
+        for text in (fragment, page):
+            assert "example.org has no DMARC record" in text
+            assert "Put this TXT record at _dmarc.example.org" in text
+            assert "Letters to example.org go to mx.example.net" in text
+            assert text.index("has no DMARC record") < text.index("go to mx.example.net"), "what is not well is first"
+        assert fragment.strip().startswith('<div id="tried-domain"')
+        assert "look-note" in fragment
+        assert "bad-note" not in fragment
+        assert "<h1" in page
+
+    def test_the_sandbox_has_no_domain(self, app: Flask, admin: FlaskClient) -> None:
+        app.extensions["mailout"] = mailout_settings.read({"INSTANCE_DIR": str(settings().instance_dir)})
+
+        assert "Look it up" not in admin.get("/system").text
 
 
 class TestInbox:

@@ -71,6 +71,7 @@ RULES: dict[str, Rule] = {
     "system.adopt": ADMINISTRATOR,
     "system.try_mailbox": ADMINISTRATOR,
     "system.try_relay": ADMINISTRATOR,
+    "system.look_up": ADMINISTRATOR,
     "inbox.index": ADMINISTRATOR,
     "inbox.show": ADMINISTRATOR,
     "inbox.raw": ADMINISTRATOR,

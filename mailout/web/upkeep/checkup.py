@@ -1,7 +1,7 @@
 """checkup -- how the installation is, from what its parts noted: the System page's lines.
 
 Owns     the judgement what is well, what could be better and what is broken, and the words for it
-Never    opens a connection (the two buttons of the page do), changes anything
+Never    opens a connection (the buttons of the page do), changes anything
 Fails    never: what can't be found out is a line that says so
 """
 
@@ -18,18 +18,18 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from ... import pulse
+from ...core.checking.domains import domain_of
 from ...core.delivery import State
 from ...core.telling.spoken import number, size, things
+from ...doctor.machine import LITTLE, NEARLY_NONE, SILENT
 from ...intake import adoption
 from ...models import Letter, Pulse, Recipient, db
 from ...settings import Settings
 from .. import words
 from ..story.pace import Pace
-from . import health
 
 PYPROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
 SECURED = {"tls": "encrypted", "starttls": "encrypted", "none": "not encrypted, on this machine alone"}
-LITTLE, NEARLY_NONE = 2_000_000_000, 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ def look(settings: Settings, now: datetime) -> Checkup:
                 tuple(_mailbox(settings, to_adopt, now)),
             ),
             Section("relay", "Relay", "Your mail provider, which carries the copies", tuple(_relay(settings, now))),
+            *_domain(settings),
             Section(
                 "machine",
                 "This machine",
@@ -199,10 +200,21 @@ def _relay(settings: Settings, now: datetime) -> Iterable[Line]:
     )
 
 
+def _domain(settings: Settings) -> Iterable[Section]:
+    """Our domain, which is asked for when somebody presses the button; the sandbox has none."""
+    if not settings.sandbox:
+        why = (
+            "Where letters to Mailout go, who may send for you (SPF), and what happens to letters that nobody vouches "
+            "for (DMARC). It decides whether your letters reach inboxes."
+        )
+        line = Line("faint", f"What DNS says of {domain_of(settings.own.sender)}", why)
+        yield Section("domain", "Your domain", "What receiving servers look up", (line,))
+
+
 def _machine(settings: Settings, now: datetime) -> Iterable[Line]:
     """The worker, the database, the disk."""
     seen = pulse.of(pulse.WORKER).well_at
-    if seen is None or now - seen > health.SILENT:
+    if seen is None or now - seen > SILENT:
         since = f"Not heard of since {words.moment(seen)}." if seen else "It was never heard of."
         meaning = (
             "No letter is fetched and no copy goes out until it runs. Start the worker again; it goes on where it was."

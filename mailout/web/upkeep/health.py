@@ -7,7 +7,7 @@ Fails    503, with a line for each thing that is not well
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import Blueprint, Response, redirect, url_for
 from sqlalchemy import text
@@ -15,13 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from ... import pulse
+from ...doctor.machine import SILENT
 from ...models import db
 from .. import asking
 
 blueprint = Blueprint("health", __name__)
-
-#: The worker sweeps every minute: three missed sweeps are no chance.
-SILENT = timedelta(minutes=3)
 
 
 @blueprint.get("/healthz")

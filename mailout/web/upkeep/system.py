@@ -1,13 +1,12 @@
-"""system -- the System page: how mailbox, relay, worker, database and disk are, and two buttons that try.
+"""system -- the System page: how mailbox, relay, worker, database and disk are, and three buttons that try.
 
-Owns     the page /system; adopting a mailbox; what "Try the mailbox" and "Try the relay" answer
-Never    removes or sends anything by trying; waits longer than PATIENCE; holds a transaction while it talks
+Owns     the page /system; adopting a mailbox; what "Try the mailbox", "Try the relay" and "Look it up" answer
+Never    removes or sends anything by trying; holds a transaction while it talks (`doctor` does the trying)
 Commits  the adoption, with its journal entry
 """
 
 from __future__ import annotations
 
-import smtplib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,42 +15,27 @@ from flask import Blueprint, flash, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from ... import doorbell, journal
-from ...core.delivery import Stage
+from ...core.checking.finding import Status
 from ...core.fault import Fault
-from ...core.telling.spoken import size, things
+from ...core.telling.spoken import things
 from ...current import settings
+from ...doctor import attempts, names
+from ...doctor.attempts import Came
 from ...intake import adoption
+from ...intake.turn import Turn
 from ...models import db
-from ...wires.pop3 import MailboxUnavailable, Pop3Mailbox, Trouble
-from ...wires.smtp_open import Opened, Patience, RelayUnavailable, open_line
-from ...wires.tls import Server
 from .. import asking
 from ..access.security import limiter
 from . import checkup
 
 blueprint = Blueprint("system", __name__)
 
-PATIENCE = 15.0
-#: What to do next, by what is wrong: {0} is POP3 or SMTP. What is not here passes by itself.
-_LOOK = "Look at {0}_HOST, {0}_PORT and {0}_SECURITY in the settings. When you change them, start Mailout again."
-_LOGIN = (
-    "Most often the password was changed, or the provider wants an app password: put it into {0}_PASSWORD, and start "
-    "Mailout again."
-)
-NEXT = {
-    Trouble.UNREACHABLE: _LOOK,
-    Trouble.NOT_SECURE: _LOOK,
-    Trouble.GARBLED: _LOOK,
-    Trouble.LOGIN: _LOGIN,
-    Stage.CONNECT: _LOOK,
-    Stage.TLS: _LOOK,
-    Stage.LOGIN: _LOGIN,
-}
+TONES = {Status.OK: "good", Status.WARNING: "look", Status.FAILED: "bad"}
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
-    """What an attempt came to: `tone` good or bad, what happened, what it means and what to do, the server's words."""
+class Answer:
+    """One thing that a try came to: what happened, what it means and what to do, the server's words."""
 
     tone: str
     text: str
@@ -59,15 +43,12 @@ class Came:
     said: str = ""
 
 
-Attempt = Callable[[Server], Came]
-
-
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What a try of the mailbox or the relay came to, and how many milliseconds it took."""
+    """What a try came to, the worst first, and how many milliseconds it took."""
 
     name: str
-    came: Came
+    answers: tuple[Answer, ...]
     took: int
 
 
@@ -105,64 +86,43 @@ def adopt() -> Response:
 @blueprint.post("/system/mailbox")
 @limiter.limit("30/minute")
 def try_mailbox() -> str:
-    """Sign in to the mailbox and count its letters."""
-    return _answer(_timed("mailbox", _mailbox, adoption.server(settings())))
+    """Sign in to the mailbox and count its letters, in turn with the worker."""
+    server = adoption.server(settings())
+    return _answer("mailbox", lambda: _came(attempts.mailbox(server, Turn(asking.now))))
 
 
 @blueprint.post("/system/relay")
 @limiter.limit("30/minute")
 def try_relay() -> str:
     """Sign in to the relay, and send nothing."""
-    server = settings().smtp
+    server, helo_name = settings().smtp, settings().helo_name
     if server is None:
         raise Fault("There is no relay: the sandbox is not running, and SMTP_HOST is not set.")
-    return _answer(_timed("relay", _relay, server))
+    return _answer("relay", lambda: _came(attempts.relay(server, helo_name)))
 
 
-def _answer(tried: Tried) -> str:
-    """The words under the button for htmx, the page with them for a plain form."""
+@blueprint.post("/system/domain")
+@limiter.limit("30/minute")
+def look_up() -> str:
+    """Ask DNS what it says of our domains."""
+    return _answer("domain", _domain)
+
+
+def _answer(name: str, attempt: Callable[[], tuple[Answer, ...]]) -> str:
+    """Try it, in no transaction of ours: the words under the button for htmx, the page with them for a plain form."""
+    db.session.rollback()
+    begun = time.monotonic()
+    answers = attempt()
+    tried = Tried(name, answers, round((time.monotonic() - begun) * 1000))
     return render_template("system/_tried.html", tried=tried) if asking.wants_fragment() else _page(tried)
 
 
-def _timed(name: str, attempt: Attempt, server: Server) -> Tried:
-    """Try it without a transaction of ours, and say how long it took."""
-    db.session.rollback()
-    begun = time.monotonic()
-    came = attempt(server)
-    return Tried(name, came, round((time.monotonic() - begun) * 1000))
+def _came(came: Came) -> tuple[Answer, ...]:
+    """An attempt in the page's words."""
+    return (Answer(TONES[came.status], came.text, came.why, came.said),)
 
 
-def _mailbox(server: Server) -> Came:
-    """Look into the mailbox; what is in it stays."""
-    try:
-        with Pop3Mailbox.open(server, PATIENCE) as mailbox:
-            letters = len(mailbox.listing())
-            mailbox.close()
-    except MailboxUnavailable as error:
-        then = NEXT.get(error.kind, "").format("POP3")
-        return Came("bad", error.words, f"Letters wait there unread until this is right; none are lost. {then}".strip())
-    count = things(letters, "letter")
-    return Came("good", f"Signed in to {server.host}", f"{count} in it now. Nothing was read or removed.")
-
-
-def _relay(server: Server) -> Came:
-    """Come to where a letter could be handed over."""
-    try:
-        line = open_line(server, settings().helo_name, Patience(connect=PATIENCE, command=PATIENCE))
-    except RelayUnavailable as error:
-        then = NEXT.get(error.reply.stage, "").format("SMTP")
-        said = f"{error.reply.code or ''} {error.reply.text}".strip()
-        return Came("bad", error.words, f"Copies wait until this is right; nobody is lost. {then}".strip(), said)
-    try:
-        line.client.quit()
-    except (OSError, smtplib.SMTPException):
-        line.drop()
-    text = f"Signed in to {server.host}" if server.username else f"{server.host} lets us in"
-    return Came("good", text, _abilities(line))
-
-
-def _abilities(line: Opened) -> str:
-    """What the relay can do, in words."""
-    able = line.abilities
-    most = f"Takes letters up to {size(able.size)}" if able.size else "Says no limit to a letter's size"
-    return f"{most}, {'one command after another without waiting' if able.pipelining else 'one command at a time'}."
+def _domain() -> tuple[Answer, ...]:
+    """What DNS says, what is not well first."""
+    found = sorted(names.look(settings()), key=lambda finding: finding.status is Status.OK)
+    return tuple(Answer(TONES[finding.status], finding.text, finding.advice) for finding in found)
