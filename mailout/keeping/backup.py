@@ -65,26 +65,29 @@ def write(
     _may_be_written(source, file, overwrite=overwrite)
     with _beside(file) as part:
         _copy(source, part, now, progress)
-        schema, unfinished = verify(part)
+        schema, unfinished = verify(part, "The copy that was written")
         os.replace(part, file)
     sync(file.parent)
     return Backup(file, file.stat().st_size, now, schema, unfinished)
 
 
-def verify(file: Path) -> tuple[str, int]:
-    """The schema of a database of ours, and how many mail-outs in it are not over. Raises Fault when it is damaged."""
+def verify(file: Path, name: str) -> tuple[str, int]:
+    """The schema of a database of ours, and how many mail-outs in it are not over.
+
+    Raises Fault when it is damaged; `name` is what it is called then.
+    """
     try:
         with closing(opened(file, "ro")) as copy:
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
-                raise Fault(f"{file.name} is damaged: {found.splitlines()[-1]}.")
+                raise Fault(f"{name} is damaged: {found.splitlines()[-1]}.")
             schema = copy.execute("SELECT version_num FROM alembic_version").fetchone()[0]
             (unfinished,) = copy.execute(
                 "SELECT count(*) FROM mailout "
                 "WHERE accepted_at IS NOT NULL AND finished_at IS NULL AND cancelled_at IS NULL"
             ).fetchone()
     except sqlite3.DatabaseError as error:
-        raise Fault(f"{file.name} is damaged: {error}.") from error
+        raise Fault(f"{name} is damaged: {error}.") from error
     return str(schema), int(unfinished)
 
 
@@ -133,6 +136,7 @@ def _beside(file: Path) -> Iterator[Path]:
             raise Fault(f"Another backup is being written to {file} at this moment.") from None
         try:
             held.truncate()
+            part.with_name(part.name + "-journal").unlink(missing_ok=True)
             part.chmod(0o600)
             yield part
         finally:

@@ -69,7 +69,7 @@ def prepare(
     try:
         _copy(file, copy, progress)
         step("copied")
-        schema, _ = verify(copy)
+        schema, _ = verify(copy, file.name)
         taken_at = _taken_at(copy)
         step("checked")
         with _application(copy, settings) as app:
