@@ -160,10 +160,8 @@ class TestSystem:
             assert "example.org has no DMARC record" in text
             assert "Put this TXT record at _dmarc.example.org" in text
             assert "Letters to example.org go to mx.example.net" in text
-            assert text.index("has no DMARC record") < text.index("go to mx.example.net"), "what is not well is first"
         assert fragment.strip().startswith('<div id="tried-domain"')
-        assert "look-note" in fragment
-        assert "bad-note" not in fragment
+        assert fragment.count("<li>") == 4
         assert "<h1" in page
 
     def test_the_sandbox_has_no_domain(self, app: Flask, admin: FlaskClient) -> None:

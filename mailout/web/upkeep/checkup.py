@@ -205,10 +205,11 @@ def _domain(settings: Settings) -> Iterable[Section]:
     if not settings.sandbox:
         why = (
             "Where letters to Mailout go, who may send for you (SPF), and what happens to letters that nobody vouches "
-            "for (DMARC). It decides whether your letters reach inboxes."
+            "for (DMARC). Whether letters really arrive, and signed, python3 app.py doctor --round-trip tries on the "
+            "server."
         )
         line = Line("faint", f"What DNS says of {domain_of(settings.own.sender)}", why)
-        yield Section("domain", "Your domain", "What receiving servers look up", (line,))
+        yield Section("domain", "Your domain", "So that letters do not land in junk", (line,))
 
 
 def _machine(settings: Settings, now: datetime) -> Iterable[Line]:

@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What a try came to, the worst first, and how many milliseconds it took."""
+    """What a try came to, and how many milliseconds it took."""
 
     name: str
     answers: tuple[Answer, ...]
@@ -123,6 +123,6 @@ def _came(came: Came) -> tuple[Answer, ...]:
 
 
 def _domain() -> tuple[Answer, ...]:
-    """What DNS says, what is not well first."""
-    found = sorted(names.look(settings()), key=lambda finding: finding.status is Status.OK)
+    """What DNS says."""
+    found = names.look(settings())
     return tuple(Answer(TONES[finding.status], finding.text, finding.advice) for finding in found)
