@@ -30,20 +30,22 @@ later stage needs is in a row or in the value handed on.
 Beside the journey:
 
     core                deciding, without I/O; its docstring is the glossary. reading: a letter as it is;
-                        copying: into its copies; returning: what else comes; telling: words for people
+                        copying: into its copies; returning: what else comes; telling: words for people;
+                        checking: what DNS and an arrived letter say of an installation
     book                customers, lists, places, suppression, import and export; users, their links and sessions
     models              the tables and the rules that they keep; migrations
     wires               POP3 and SMTP; they know their RFCs and nothing of us
     worker, doorbell    Huey: when something is looked at; the tables say what there is to do
     lease, pulse, journal    one at a time; when last heard of; who did what
     settings, current, database    what an installation says about itself, and its way to its data
+    doctor              whether an installation is fit to send: what is tried, and a letter to ourselves and back
     sandbox, demo       a small mail server on the loopback address, and the whole loop against it
     web                 windows, a room for each menu: mailouts, customers, upkeep, help, public; story tells of a
                         mail-out in time; access says who may
     bootstrap, running, serving, welcome    `python3 app.py`, from a bare Python to a served page
 
 Who may import whom is a ladder, and tests/test_architecture.py holds it: core; wires and models; what stands beside the
-journey; the book; the outbox; intake; then worker and commands; and the web, which never meets the worker.
+journey; the book; the outbox; intake; the doctor; then worker and commands; and the web, which never meets the worker.
 
 Always true: nobody is `sent` without the relay's 2yz after the final dot; `dot_pending` is on disk before that dot; no
 transaction is open across the network; a change of state is one conditional UPDATE and its row count; the bytes that a

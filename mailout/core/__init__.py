@@ -22,6 +22,8 @@ a reply of the relay means, what a copy looks like: all of that can be asked wit
     accepted, held   its recipients are frozen and it goes out; it waits for Release
     problem          why a letter is not sent at once: it refuses the letter, or holds it
     copy             the message made for one recipient
+    finding          one thing that the doctor looked at: ok, warning or failed, and what to change   not check, issue
+    probe            the doctor's letter to ourselves, to see whether our addresses reach the mailbox  not test mail
     segment          a piece of a copy: shared by all, or personal
     seal             what each part of the letter was, and that it went out the same
     outbox           the recipients that wait for the relay; its rows are the queue           not task queue
