@@ -39,6 +39,7 @@ Beside the journey:
     lease, pulse, journal    one at a time; when last heard of; who did what
     settings, current, database    what an installation says about itself, and its way to its data
     doctor              whether an installation is fit to send: what is tried, and a letter to ourselves and back
+    keeping             all of the data: who works with it, a backup, a restore; then outbox/standstill comes first
     sandbox, demo       a small mail server on the loopback address, and the whole loop against it
     web                 windows, a room for each menu: mailouts, customers, upkeep, help, public; story tells of a
                         mail-out in time; access says who may

@@ -49,6 +49,7 @@ a reply of the relay means, what a copy looks like: all of that can be asked wit
     claim, lease     taking a row for work by a conditional UPDATE; until when a work is ours not lock
     doorbell         a Huey task: it says "look" and carries no fact                          not job, message
     sweep            the minute's look that needs no bell                                     not cron
+    backup, standstill   all of the data at one moment; after a restore: nothing goes until a person says so
     pulse            when mailbox, relay and worker were last heard of
     journal          who did what, when                                                       not log
 """

@@ -56,7 +56,7 @@ ERRORS: dict[Problem, tuple[str, str]] = {
 
 HOLDING: dict[Problem, tuple[str, str]] = {
     Problem.CHECK_FIRST: (
-        "You asked to check it first.",
+        "It was to be checked first.",
         "Look at it as your customers will see it, then press Release, or Discard.",
     ),
     Problem.UNKNOWN_SENDER: (

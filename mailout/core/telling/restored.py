@@ -58,8 +58,12 @@ class Found:
 
 def about(taken_at: datetime, zone: tzinfo, *, exact: bool) -> str:
     """From when the data is."""
-    what = "a backup of" if exact else "a copy that was last written to on"
-    return f"It was restored from {what} {dated(taken_at, zone)}."
+    return f"It was restored from {_source(exact=exact)} {dated(taken_at, zone)}."
+
+
+def _source(*, exact: bool) -> str:
+    """What stands before the time: a file that is no backup of ours only shows when it was last written to."""
+    return "a backup of" if exact else "a copy that was last written to on"
 
 
 def why(taken_at: datetime, zone: tzinfo, *, exact: bool) -> str:
@@ -70,8 +74,8 @@ def why(taken_at: datetime, zone: tzinfo, *, exact: bool) -> str:
 
 def doubt(taken_at: datetime, zone: tzinfo, *, exact: bool) -> str:
     """What to think of before a letter is released that comes to an old key, or was held already."""
-    seen = "It may have gone out after that: look in your mail provider's log before you press Release."
-    return f"{about(taken_at, zone, exact=exact)} {seen}"
+    since = f"Since then {_source(exact=exact)} {dated(taken_at, zone)} was restored, and the letter may have gone out"
+    return f"{since} after that time. Look in your mail provider's log before you press Release."
 
 
 def waiting(found: Found) -> list[str]:

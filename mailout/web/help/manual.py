@@ -76,7 +76,7 @@ PAGES = (
         "server",
         "For the person with the server",
         ("returns", "people"),
-        "pop3 smtp relay mailbox adopt worker restart",
+        "pop3 smtp relay mailbox adopt worker restart copy",
     ),
 )
 BY_NAME = {page.name: page for page in PAGES}

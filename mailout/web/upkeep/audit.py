@@ -46,7 +46,7 @@ GROUPS = (
     Group("imports", "Imports", ("customers.import",)),
     Group("lists", "Lists", ("list.",)),
     Group("users", "Users", ("user.",)),
-    Group("service", "Mailbox and support", ("mailbox.", "support.")),
+    Group("service", "Mailbox, support, restoring", ("mailbox.", "support.", "data.")),
 )
 #: What is done where the word for it is ours and nobody else's.
 SAID = {
@@ -59,6 +59,7 @@ SAID = {
     "mailout.after-all": "Mail-out: sent after all",
     "mailout.retry-failed": "Mail-out: failed tried again",
     "mailout.send-again-uncertain": "Mail-out: uncertain sent again",
+    "data.restore": "Data: a backup was restored",
 }
 #: What an entry may speak of, and the page of it.
 PAGES = {
