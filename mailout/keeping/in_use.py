@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +26,14 @@ NAME = "in-use.lock"
 log = logging.getLogger(__name__)
 
 #: What this process holds until it ends.
-_held: dict[Path, IO[str]] = {}
+_held: dict[Path, IO[bytes]] = {}
 
 
 def for_life(folder: Path) -> None:
     """Hold the data of `folder` until this process ends, after whoever exchanges it has done."""
     if folder in _held:
         return
-    file = (folder / NAME).open("w")
+    file = _opened(folder)
     if not _taken(file, fcntl.LOCK_SH):
         log.warning("waits: a backup is being restored")
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -42,7 +43,7 @@ def for_life(folder: Path) -> None:
 @contextmanager
 def shared(folder: Path) -> Iterator[None]:
     """Hold the data of `folder` while a command works with it. Raises Fault while it is exchanged."""
-    with (folder / NAME).open("w") as file:
+    with _opened(folder) as file:
         if not _taken(file, fcntl.LOCK_SH):
             raise Fault("A backup is being restored at this moment. Try again when that is done.")
         yield
@@ -51,7 +52,7 @@ def shared(folder: Path) -> Iterator[None]:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold the data of `folder` alone. Raises Fault when anybody else works with it."""
-    with (folder / NAME).open("w") as file:
+    with _opened(folder) as file:
         if not _taken(file, fcntl.LOCK_EX):
             raise Fault(
                 "Mailout is at work with its data (web, worker or another command), so nothing was changed. "
@@ -60,7 +61,12 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _taken(file: IO[str], how: int) -> bool:
+def _opened(folder: Path) -> IO[bytes]:
+    """The lock file, made where there is none; to be read is enough, for another user may have made it."""
+    return open(os.open(folder / NAME, os.O_RDONLY | os.O_CREAT, 0o644), "rb")
+
+
+def _taken(file: IO[bytes], how: int) -> bool:
     """Whether the lock is ours now, without a wait."""
     try:
         fcntl.flock(file, how | fcntl.LOCK_NB)

@@ -79,6 +79,7 @@ def prepare(
                 found = new_life.begin(file.name, taken_at, now)
             step("stilled")
         _make_whole(copy)
+        _give_to_owner(copy)
         sync(copy)
     except sqlite3.Error as error:
         discard(copy)
@@ -188,6 +189,13 @@ def _application(copy: Path, settings: Settings) -> Iterator[Flask]:
         with app.app_context():
             db.session.remove()
             db.engine.dispose()
+
+
+def _give_to_owner(copy: Path) -> None:
+    """Have whoever owns the folder own the copy, where root restores for them: they could not open it otherwise."""
+    if os.geteuid() == 0:
+        owner = copy.parent.stat()
+        os.chown(copy, owner.st_uid, owner.st_gid)
 
 
 # -- the data of before ------------------------------------------------------------------------------------------------

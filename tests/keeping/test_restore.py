@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -276,6 +277,34 @@ def test_what_a_crash_left_in_the_log_is_in_the_data_that_is_kept(
     assert kept is not None
     assert "written last" in names(kept)
     assert "written last" not in names(place)
+
+
+def test_a_database_that_lies_elsewhere_by_a_link_stays_there(
+    settings: Settings, mailing: Mailing, file: Path, tmp_path: Path
+) -> None:
+    place, elsewhere = settings.instance_dir / "mailout.db", tmp_path / "elsewhere"
+    taken(settings, file)
+    let_go()
+    elsewhere.mkdir()
+    place.rename(elsewhere / "mailout.db")
+    place.symlink_to(elsewhere / "mailout.db")
+
+    _, kept = restored(settings, file)
+
+    assert place.is_symlink()
+    assert kept is not None
+    assert (kept.parent, kept.is_symlink()) == (elsewhere, False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can restore for somebody else")
+def test_what_root_restores_is_whose_the_folder_is(settings: Settings, mailing: Mailing, file: Path) -> None:
+    taken(settings, file)
+    let_go()
+    os.chown(settings.instance_dir, 12345, 12345)
+
+    restored(settings, file)
+
+    assert (settings.instance_dir / "mailout.db").stat().st_uid == 12345
 
 
 def names(file: Path) -> set[str]:
