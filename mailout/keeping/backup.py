@@ -153,6 +153,9 @@ def _copy(source: Path, part: Path, now: datetime, progress: Progress | None) ->
             if progress:
                 live.set_progress_handler(_telling(part, source.stat().st_size, progress), TOLD_EVERY)
             live.execute("VACUUM INTO ?", (str(part),))
+            live.set_progress_handler(None, 0)
+        if progress:
+            progress(1, 1)
         with closing(opened(part, "rw")) as copy:
             copy.execute("PRAGMA synchronous = FULL")
             copy.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (TAKEN, now.isoformat()))

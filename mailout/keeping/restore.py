@@ -131,6 +131,8 @@ def _copy(file: Path, copy: Path, progress: Progress | None) -> None:
     """Copy the backup, if it is a database of ours that this version can read. Raises Fault."""
     if not file.is_file():
         raise Fault(f"There is no file {file}.")
+    if not os.access(file, os.R_OK):
+        raise Fault(f"{file} may not be read by the user who asks for it.")
     copy.touch(mode=0o600)
 
     def tell(status: int, left: int, pages: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
 import signal
 import sqlite3
@@ -43,7 +44,7 @@ from mailout.models import (
 from mailout.outbox import queue, sending, steering
 from mailout.settings import Settings
 from tests.conftest import environment
-from tests.installation import ROOT, Installation
+from tests.installation import BIN, ROOT, Installation
 from tests.keeping.conftest import let_go
 from tests.makers import Make
 from tests.outbox.makers import letter, mailout
@@ -505,3 +506,40 @@ def test_the_command_asks_nobody_where_nobody_can_answer(
     assert as_json == as_json | {"schema": "0001", "mailouts_paused": [going], "keys_waiting": 0, "letters_held": 0}
     with suppress(FileNotFoundError):
         assert Path(as_json["kept"]).is_file()
+
+
+def typed(outside: Installation, answer: bytes, *words: str) -> tuple[int, str]:
+    """Run a command at a terminal, and answer its question: its exit code, and what stood there."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execve(BIN / "flask", ["flask", *words], outside.environment)
+    said = b""
+    with suppress(OSError):  # the terminal goes with the command
+        while octets := os.read(terminal, 4096):
+            said += octets
+            if answer and b"[y/N]" in said:
+                os.write(terminal, answer)
+                answer = b""
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\x03", 1), (b"y\n", 0)])
+def test_at_a_terminal_it_says_what_is_under_way_and_asks(
+    settings: Settings, mailing: Mailing, make: Make, file: Path, outside: Installation, place: Path, anew: Anew,
+    answer: bytes, code: int,
+) -> None:  # fmt: skip
+    going = mailing.sending().id
+    taken(settings, file)
+    let_go()
+
+    ended, said = typed(outside, answer, "restore", str(file))
+
+    assert ended == code
+    assert f'mail-out {going}, sending: Newsletter, "Spring news": 0 of 6 had gone' in said
+    assert said.index("The backup was taken on") < said.index("Restore it? [y/N]")
+    assert ("It is restored." in said) == (code == 0)
+    assert not list(place.parent.glob("*.restoring*"))
+    anew()
+    assert phase(row_of(going), now()) is (Phase.SENDING if code else Phase.PAUSED)
