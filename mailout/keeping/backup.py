@@ -5,10 +5,10 @@ Owns     how a copy is written: beside its name, verified, on the disk, and only
 Never    copies the file of a database that is in use; makes the sender wait; leaves half a copy behind by its name
 Fails    Fault, in words; OSError as the disk does
 
-It is written by VACUUM INTO: one long read, beside which everybody writes on (the log grows meanwhile, by some
-MB for 500, and shrinks with the next checkpoint). SQLite's backup in steps would begin anew with every commit of the
-sender; in one step it is no quicker, and it takes along the free pages, in which keys and deleted customers can still
-stand.
+It is written by VACUUM INTO: one long read, beside which everybody writes on. The log grows meanwhile and is used again
+afterwards (450 MB, while a worker sent 2,000 copies a second: 8 s, 70 MB of log, no pause of half a second). SQLite's
+backup in steps would begin anew with every commit of the sender; in one step it is hardly quicker, and it takes along
+the free pages, in which keys and deleted customers can still stand.
 """
 
 from __future__ import annotations
