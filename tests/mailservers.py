@@ -180,6 +180,7 @@ maximal_queue_lifetime = 10s
 delay_warning_time = 0
 in_flow_delay = 0
 smtpd_peername_lookup = no
+{more}
 """
 
 MASTER_CF = """\
@@ -286,12 +287,15 @@ class MailServers:
 
 
 @contextlib.contextmanager
-def mail_servers(postfix: bool = True) -> Iterator[MailServers]:
-    """Dovecot, and Postfix unless `postfix` is False, running until the block is left."""
+def mail_servers(postfix: bool = True, *, more: str = "") -> Iterator[MailServers]:
+    """Dovecot, and Postfix unless `postfix` is False, running until the block is left.
+
+    `more` are lines of main.cf, which win over ours.
+    """
     run = Path(tempfile.mkdtemp(prefix="ms-"))  # short: paths of sockets have a limit
     started: list[subprocess.Popen[bytes]] = []
     try:
-        servers = _laid_out(run, postfix)
+        servers = _laid_out(run, postfix, more)
         started.append(_dovecot(run))
         if postfix:
             started.append(_postfix(run))
@@ -304,7 +308,7 @@ def mail_servers(postfix: bool = True) -> Iterator[MailServers]:
         shutil.rmtree(run, ignore_errors=True)
 
 
-def _laid_out(run: Path, postfix: bool) -> MailServers:
+def _laid_out(run: Path, postfix: bool, more: str) -> MailServers:
     """Write certificates and configuration of both into `run`."""
     who = pwd.getpwnam(_user())
     ports = dict(zip(DOVECOT_PORTS + POSTFIX_PORTS, free_ports(7), strict=True))
@@ -318,6 +322,7 @@ def _laid_out(run: Path, postfix: bool) -> MailServers:
         "password": PASSWORD,
         "domain": DOMAIN,
         "customers": CUSTOMERS,
+        "more": more,
         "listen": "address" if old else "listen",
         **ports,
     }

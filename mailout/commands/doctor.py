@@ -17,6 +17,7 @@ import click
 from ..core.checking.finding import Finding, Part, Status
 from ..current import settings
 from ..doctor import configuration, examination, round_trip
+from ..doctor.examination import Letters
 from ._output import now, print_json, tidy
 from ._words import Command
 
@@ -95,9 +96,7 @@ class Report:
 def command(letters: bool, wait: float, as_json: bool) -> None:
     """Check settings, database, worker, mailbox, relay and DNS: each ok, warning or failed, with what to change."""
     report = Report(as_json)
-    report.add(examination.examine(settings(), now))
-    if letters:
-        report.add(examination.with_letters(settings(), now, wait, _waits))
+    report.add(examination.examine(settings(), now, Letters(wait, _waits) if letters else None))
     raise SystemExit(report.end())
 
 

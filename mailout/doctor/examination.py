@@ -7,6 +7,7 @@ Never    prints; opens the database when it is not there yet, for that would mak
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ..book import users
 from ..core.checking.finding import Finding, Part, Status, failed, ok, warning
@@ -21,35 +22,36 @@ from .attempts import Came
 from .round_trip import Clock, Watcher
 
 
-def examine(settings: Settings, now: Clock) -> Iterator[Finding]:
-    """All that can be looked at without sending anything."""
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """That letters are to be sent to ourselves: how many seconds they are waited for, and who hears how far it is."""
+
+    wait_seconds: float
+    watch: Watcher
+
+
+def examine(settings: Settings, now: Clock, letters: Letters | None = None) -> Iterator[Finding]:
+    """All that can be looked at without sending anything; with `letters` the round trip besides."""
     yield from configuration.look(settings)
     of_database = machine.look_at_database(settings)
-    usable = is_usable(of_database)
+    usable = all(finding.status is Status.OK for finding in of_database)
     if usable and not settings.sandbox:
         yield from _people(settings)
     yield from of_database
     yield machine.look_at_disk(settings.instance_dir)
     yield from machine.look_at_files(settings)
     if usable:
-        yield machine.look_at_worker(now(), sandbox_rests=settings.sandbox and settings.pop3 is None)
+        yield machine.look_at_worker(settings, now())
         db.session.rollback()
     yield from _mailbox(settings, now, usable)
     yield from _relay(settings)
     yield from names.look(settings)
-
-
-def is_usable(of_database: list[Finding]) -> bool:
-    """Whether what was found of the database lets the rest use it."""
-    return all(finding.status is Status.OK for finding in of_database)
-
-
-def with_letters(settings: Settings, now: Clock, wait_seconds: float, watch: Watcher) -> Iterator[Finding]:
-    """The round trip, where there is a database to keep what arrives."""
-    if not is_usable(machine.look_at_database(settings)):
-        yield failed(Part.ROUND_TRIP, "No letter was sent: the database can't be used", "Put that right first.")
+    if letters is None:
         return
-    yield from round_trip.run(settings, now, wait_seconds, watch)
+    if usable:
+        yield from round_trip.run(settings, now, letters.wait_seconds, letters.watch)
+    else:
+        yield failed(Part.ROUND_TRIP, "No letter was sent: the database can't be used", "Put that right first.")
 
 
 def _people(settings: Settings) -> list[Finding]:
@@ -81,14 +83,16 @@ def _adopted(server: Server, letters: int) -> Finding:
     adopted = adoption.standing(server).adopted
     db.session.rollback()
     if adopted:
-        return ok(Part.MAILBOX, "It is Mailout's own: what was read is removed from it")
+        return ok(Part.MAILBOX, "The mailbox is Mailout's own: what was read is removed from it")
     if not letters:
-        return ok(Part.MAILBOX, "It is empty, and becomes Mailout's own with the first reading")
+        return ok(Part.MAILBOX, "The mailbox is empty, and becomes Mailout's own with the first reading")
     advice = (
         f"Mailout removes what it has read. If {server.username} is for Mailout alone, confirm that: python3 app.py "
         "mailbox adopt. If not, give Mailout a mailbox of its own."
     )
-    return warning(Part.MAILBOX, f"It holds {things(letters, 'letter')} and is not confirmed: nothing is read", advice)
+    return warning(
+        Part.MAILBOX, f"The mailbox holds {things(letters, 'letter')} and is not confirmed: nothing is read", advice
+    )
 
 
 def _relay(settings: Settings) -> Iterator[Finding]:

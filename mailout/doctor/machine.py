@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .. import database, pulse
 from ..core.checking.finding import Finding, Part, failed, ok, warning
-from ..core.telling.spoken import number, size
+from ..core.telling.spoken import dated, length, number, size
 from ..models import db
 from ..settings import ROOT, Settings
 
@@ -28,7 +28,7 @@ from ..settings import ROOT, Settings
 SILENT = timedelta(minutes=3)
 LITTLE, NEARLY_NONE = 2_000_000_000, 200_000_000
 #: A database above this size is not read from end to end: that takes minutes.
-READ_MOST = 3_000_000_000
+READ_MOST = 1_000_000_000
 
 _KEPT = {"power": "each outcome survives a loss of power", "process": "each outcome survives a crash"}
 
@@ -60,7 +60,9 @@ def look_at_database(settings: Settings) -> list[Finding]:
     if wrong is not None:
         return [wrong]
     octets = sum(file.stat().st_size for file in (path, Path(f"{path}-wal")) if file.exists())
-    return [ok(Part.DATABASE, f"Whole, writable, at the newest schema, {size(octets)}; {_KEPT[settings.durability]}")]
+    whole = "whole" if octets < READ_MOST else "too large to be read from end to end here"
+    words = f"The database is writable, at the newest schema, {size(octets)}, {whole}; {_KEPT[settings.durability]}"
+    return [ok(Part.DATABASE, words)]
 
 
 def _schema() -> Finding | None:
@@ -154,16 +156,18 @@ def _open(path: Path) -> bool:
     return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
-def look_at_worker(now: datetime, *, sandbox_rests: bool = False) -> Finding:
-    """Whether the worker lives. `sandbox_rests`: nobody started the sandbox, so no worker is expected."""
+def look_at_worker(settings: Settings, now: datetime) -> Finding:
+    """Whether the worker lives. Where nobody started the sandbox, none is expected."""
     seen = pulse.of(pulse.WORKER).well_at
     starts = "Start the Procfile's `worker` line, beside `web`: python3 app.py starts both."
     if seen is not None and now - seen <= SILENT:
-        return ok(Part.WORKER, "It is alive: it was heard of within the last three minutes")
+        return ok(Part.WORKER, f"The worker is alive: it was heard of {length(now - seen)} ago")
     means = "No letter is fetched and no copy goes out until it runs."
-    if seen is None or sandbox_rests:
-        return warning(Part.WORKER, "It does not run" if seen else "It was never heard of", f"{means} {starts}")
-    return failed(Part.WORKER, f"It was last heard of at {seen:%Y-%m-%d %H:%M} UTC", f"{means} {starts}")
+    if seen is None:
+        return warning(Part.WORKER, "The worker was never heard of", f"{means} {starts}")
+    words = f"The worker does not run: it was last heard of on {dated(seen, settings.time_zone)}"
+    tell = warning if settings.sandbox and settings.pop3 is None else failed
+    return tell(Part.WORKER, words, f"{means} {starts}")
 
 
 def is_alive(now: datetime) -> bool:

@@ -148,11 +148,10 @@ def _authors(names: Names, authors: list[str], bounce: str) -> Iterator[Finding]
             yield dmarc.alignment(bounce, author, known)
 
 
-def organisation(author: str, resolver: Callable[[], Resolver | None] = system) -> str:
+def organisation(names: Names, author: str) -> str:
     """The domain at which the DMARC record of `author` stands; "" when there is none, or it is not known."""
     if is_made_up(author):
         return ""
-    names = Names(resolver())
     policy, _ = dmarc.find(author, {name: names.text(name) for name in dmarc.names(author)})
     return policy.at if policy else ""
 

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from .. import doorbell, pulse
 from ..core.checking import arrival, probe
 from ..core.checking.arrival import Got
-from ..core.checking.domains import domain_of
+from ..core.checking.domains import domain_of, is_made_up
 from ..core.checking.finding import Finding, Part, failed
 from ..core.checking.probe import Probe, Way
 from ..core.delivery import Reply
@@ -116,7 +116,7 @@ def _send(trip: _Trip, now: Clock) -> None:
         probe.make(settings.own, secret(), trip.number, way, settings.organisation_name, now()) for way in _ways(trip)
     ]
     db.session.rollback()
-    patience = Patience(command=60, dot=120)
+    patience = Patience(connect=60, command=60, dot=120)
     connection = Connection(open_line(server, settings.helo_name, patience), patience)
     for one in made:
         if not connection.alive:
@@ -230,10 +230,19 @@ def _judged(trip: _Trip, wait_seconds: float) -> Iterator[Finding]:
                 others_arrived=others,
             )
     if trip.got:
-        first = trip.got.get(Way.KEY) or next(iter(trip.got.values()))
-        author = domain_of(own.sender)
-        yield from arrival.judge(first, trip.settings.receiving_host, names.organisation(author))
+        yield from _shown(trip, trip.got.get(Way.KEY) or next(iter(trip.got.values())))
         yield arrival.body(trip.got.values())
+
+
+def _shown(trip: _Trip, got: Got) -> list[Finding]:
+    """What the head of a letter shows, with what DNS says of its signature."""
+    asking = names.Names(names.system())
+    organisation = names.organisation(asking, domain_of(trip.settings.own.sender))
+    key = arrival.key_name(got, organisation)
+    known = asking.text(key) if key and not is_made_up(key) else None
+    found = arrival.judge(got, trip.settings.receiving_host, organisation, known)
+    # what would be put into DNS or into .env is nothing for the sandbox
+    return [finding for finding in found if not (trip.settings.sandbox and finding.advice)]
 
 
 def _unread() -> Finding | None:

@@ -151,6 +151,27 @@ def test_a_signature_counts_when_it_is_of_the_domain_of_from(
     assert [(one.status, said in one.text) for one in found if "DKIM" in one.text] == [(status, True)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "warned"),
+    [
+        (Answer(Found.YES, ("v=DKIM1; k=rsa; p=MIGf",)), False),
+        (Answer(Found.YES, ("v=spf1 -all", "p=MIGf")), False),
+        (Answer(Found.YES, ("v=DKIM1; p=",)), True),
+        (Answer(Found.NO), True),
+        (Answer(Found.SILENT), False),
+        (None, False),
+    ],
+)
+def test_a_signature_whose_key_is_not_in_dns_counts_for_nothing(answer: Answer | None, warned: bool) -> None:
+    one = got(SIGNATURE.format("relay.example.net") + SIGNATURE.format("example.org"))
+
+    found = about(arrival.judge(one, "", "", answer), "DKIM")
+
+    assert arrival.key_name(one) == "s1._domainkey.example.org"
+    assert (found.status is Status.WARNING) is warned
+    assert ("s1._domainkey.example.org" in found.text) is warned
+
+
 def test_what_the_receiving_host_found_wrong_says_what_to_do() -> None:
     results = "Authentication-Results: mx.example.org; spf=softfail smtp.mailfrom=x; dkim=none; dmarc=fail\r\n"
 
@@ -208,6 +229,19 @@ def test_what_is_not_there_names_the_way_out_and_no_secret() -> None:
     assert all("MAILOUT_ADDRESS={key}@mailout.example.org" in finding.advice for finding in found[:3])
     assert "MAILOUT_ADDRESS" in found[3].advice
     assert "junk folder" in found[4].advice
+
+
+def test_the_way_out_fits_the_form_of_the_address_and_hides_its_secret() -> None:
+    ours = Own("{key}@keys.example.org", "b-{token}@example.org", "u-{token}@example.org", "news@example.org")
+    key, bounce = made(Way.KEY, ours=ours), made(Way.BOUNCE, ours=ours)
+
+    of_key = arrival.refused(key, f"550 <{key.to.upper()}> unknown", ours, "box@example.org")
+    of_bounce = arrival.came_back(bounce, "unknown", ours, "box@example.org")
+
+    assert of_key.text.endswith("550 <{key}@keys.example.org> unknown")
+    assert "every address in keys.example.org delivered to box@example.org (catch-all)" in of_key.advice
+    assert "recipient_delimiter" not in of_key.advice + of_bounce.advice
+    assert "BOUNCE_ADDRESS" in of_bounce.advice
 
 
 # -- the grammar of what servers write ---------------------------------------------------------------------------------

@@ -116,20 +116,23 @@ class TestMachine:
 
 class TestWorker:
     @pytest.mark.parametrize(("seconds", "status"), [(None, Status.WARNING), (20, Status.OK), (100_000, Status.FAILED)])
-    def test_when_it_was_heard_of(self, app: Flask, now: datetime, seconds: int | None, status: Status) -> None:
+    def test_when_it_was_heard_of(
+        self, app: Flask, settings: Settings, now: datetime, seconds: int | None, status: Status
+    ) -> None:
         if seconds is not None:
             pulse.well(pulse.WORKER, now - timedelta(seconds=seconds))
 
-        found = machine.look_at_worker(now)
+        found = machine.look_at_worker(settings, now)
 
         assert found.status is status
         assert machine.is_alive(now) is (status is Status.OK)
         assert status is Status.OK or "`worker`" in found.advice
 
-    def test_a_sandbox_that_rests_is_no_failure(self, app: Flask, now: datetime) -> None:
+    def test_a_sandbox_that_rests_is_no_failure(self, app: Flask, tmp_path: Path, now: datetime) -> None:
+        rests = mailout_settings.read({"INSTANCE_DIR": str(tmp_path)})
         pulse.well(pulse.WORKER, now - timedelta(days=2))
 
-        assert machine.look_at_worker(now, sandbox_rests=True).status is Status.WARNING
+        assert machine.look_at_worker(rests, now).status is Status.WARNING
 
 
 class TestConfiguration:

@@ -163,6 +163,14 @@ def test_a_name_that_no_dns_knows_is_not_asked_for(tmp_path: Path) -> None:
     assert server.asked == []
 
 
+@pytest.mark.parametrize(
+    ("author", "at"), [("shop.example.org", "example.org"), ("example.org", "example.org"), ("x.org", ""), ("vm", "")]
+)
+def test_where_an_organisation_begins_its_dmarc_record_says(author: str, at: str) -> None:
+    with name_server(WELL) as server:
+        assert names.organisation(names.Names(server.resolver()), author) == at
+
+
 def test_no_question_is_asked_twice(tmp_path: Path) -> None:
     with name_server(WELL) as server:
         list(names.look(installation(tmp_path), server.resolver))

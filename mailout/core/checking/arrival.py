@@ -7,6 +7,7 @@ Fails    never: what can't be read is a finding
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from ..own import Own
 from ..reading.letter import Letter
 from ..telling.spoken import things
 from . import signs
-from .domains import aligned, domain_of
+from .domains import Answer, aligned, domain_of
 from .finding import Finding, Part, failed, ok, warning
 from .probe import BODY, Probe, Way
 
@@ -35,13 +36,15 @@ class Got:
     seconds: float
 
 
-def judge(got: Got, receiving_host: str, organisation: str = "") -> list[Finding]:
-    """What the head of a letter that arrived shows. `organisation`: where the DMARC record of its From is, or ""."""
-    author = domain_of(got.probe.sender)
+def judge(got: Got, receiving_host: str, organisation: str = "", key: Answer | None = None) -> list[Finding]:
+    """What the head of a letter that arrived shows.
+
+    `organisation`: where the DMARC record of its From is, or "". `key`: what DNS says of `key_name`, if it was asked.
+    """
     found = [
         _return_path(got),
         _from(got),
-        _signature(signs.signers(got.letter.fields), author, organisation),
+        _signature(got, organisation, key),
         *_results(signs.results(got.letter.fields)),
         _host(got.letter, receiving_host),
     ]
@@ -99,22 +102,42 @@ def _from(got: Got) -> Finding | None:
     return warning(_PART, f"The From of the letter was replaced by {author or 'nothing'}", advice)
 
 
-def _signature(signers: tuple[str, ...], author: str, organisation: str) -> Finding:
-    """Whether somebody signed the letter whose signature counts for its From."""
+def _mine(got: Got, organisation: str) -> signs.Signature | None:
+    """The signature that counts for From; None when none does."""
+    author = domain_of(got.probe.sender)
+    found = signs.signatures(got.letter.fields)
+    return next((one for one in found if aligned(one.domain, author, organisation)), None)
+
+
+def key_name(got: Got, organisation: str = "") -> str:
+    """The name in DNS where the key must be that fits the letter's signature (RFC 6376 3.6.2.1); "" without one."""
+    mine = _mine(got, organisation)
+    return f"{mine.selector}._domainkey.{mine.domain}" if mine and mine.selector else ""
+
+
+def _signature(got: Got, organisation: str, key: Answer | None) -> Finding:
+    """Whether somebody signed the letter whose signature counts for its From, and whether DNS has the key to it."""
+    author, mine = domain_of(got.probe.sender), _mine(got, organisation)
+    if mine and key is not None and not key.unknown and not any(map(signs.has_key, key.texts)):
+        words = f"DKIM: the letter is signed for {mine.domain}, and DNS has no key at {key_name(got, organisation)}"
+        advice = (
+            "The signature counts for nothing then. Put the record there that your mail provider gave you for DKIM."
+        )
+        return warning(_PART, words, advice)
+    if mine:
+        return ok(_PART, f"DKIM: it is signed for {mine.domain}, which counts for From")
+    signers = [one.domain for one in signs.signatures(got.letter.fields)]
     if not signers:
         advice = (
             f"Gmail, Yahoo and others ask for one. Switch DKIM on for {author} at your mail provider; where it signs "
             "only what leaves it, and this mailbox is its own too, nothing has to be changed."
         )
         return warning(_PART, "The letter arrived without a DKIM signature", advice)
-    mine = [domain for domain in signers if aligned(domain, author, organisation)]
-    if mine:
-        return ok(_PART, f"DKIM: it is signed for {mine[0]}, which counts for From")
     advice = (
         f"It does not count for {author} (DMARC). Switch DKIM on for {author} at your mail provider: it gives you a "
         "record to put into DNS."
     )
-    return warning(_PART, f"DKIM: the letter is signed for {', '.join(signers[:3])} only", advice)
+    return warning(_PART, f"DKIM: the letter is signed for {', '.join(dict.fromkeys(signers[:3]))} only", advice)
 
 
 _MEANS = {
@@ -172,26 +195,39 @@ def _clock(got: Got) -> list[Finding]:
 # -- what did not arrive -----------------------------------------------------------------------------------------------
 
 
-def sub_domain(own: Own, mailbox: str) -> str:
-    """How to do without sub-addresses."""
-    domain = own.domain
+def way_out(probe: Probe, own: Own, mailbox: str) -> str:
+    """How to make an address of this kind reach the mailbox."""
+    domain = domain_of(probe.to)
+    if "+" not in probe.to:
+        name = "BOUNCE_ADDRESS" if probe.way is Way.BOUNCE else "MAILOUT_ADDRESS"
+        return (
+            f"Have every address in {domain} delivered to {mailbox} (catch-all), and look whether {name} has the right "
+            "domain in it."
+        )
     return (
         f"Switch sub-addresses on (in Postfix: recipient_delimiter = +), or take a sub-domain: give it an MX record, "
         f"have every address in it delivered to {mailbox} (catch-all), and put "
-        f"MAILOUT_ADDRESS={{key}}@mailout.{domain} into .env."
+        f"MAILOUT_ADDRESS={{key}}@mailout.{own.domain} into .env."
     )
 
 
 def refused(probe: Probe, said: str, own: Own, mailbox: str) -> Finding:
     """The relay did not take the letter; `said` is its reply."""
-    words = f"The relay does not take a letter to the {KINDS[probe.way]} address {_shown(probe, own)}: {said}"
-    return failed(_PART, words, f"If it says that there is no such address: {sub_domain(own, mailbox)}")
+    words = f"The relay does not take a letter to the {KINDS[probe.way]} address {_shown(probe, own)}"
+    advice = f"If it says that there is no such address: {way_out(probe, own, mailbox)}"
+    return failed(_PART, f"{words}: {_masked(said, probe, own)}", advice)
 
 
 def came_back(probe: Probe, said: str, own: Own, mailbox: str) -> Finding:
     """The letter bounced; `said` is what the report says."""
-    words = f"A letter to the {KINDS[probe.way]} address {_shown(probe, own)} came back: {said}"
-    return failed(_PART, words, f"If there is no such address: {sub_domain(own, mailbox)}")
+    words = f"A letter to the {KINDS[probe.way]} address {_shown(probe, own)} came back"
+    advice = f"If there is no such address: {way_out(probe, own, mailbox)}"
+    return failed(_PART, f"{words}: {_masked(said, probe, own)}", advice)
+
+
+def _masked(said: str, probe: Probe, own: Own) -> str:
+    """What a server said, its secret taken out of the address."""
+    return re.sub(re.escape(probe.to), lambda found: _shown(probe, own), said, flags=re.IGNORECASE)
 
 
 def lost(probe: Probe, seconds: float, own: Own, mailbox: str, *, plain_arrived: bool, others_arrived: bool) -> Finding:
@@ -200,7 +236,7 @@ def lost(probe: Probe, seconds: float, own: Own, mailbox: str, *, plain_arrived:
     words = f"A letter to the {KINDS[probe.way]} address {_shown(probe, own)} did not arrive within {waited}"
     if plain_arrived:
         return failed(
-            _PART, words, f"One to {own.plain} did: sub-addresses do not reach it. {sub_domain(own, mailbox)}"
+            _PART, words, f"One to {own.plain} did: sub-addresses do not reach it. {way_out(probe, own, mailbox)}"
         )
     if others_arrived:
         name = "BOUNCE_ADDRESS" if probe.way is Way.BOUNCE else "MAILOUT_ADDRESS"

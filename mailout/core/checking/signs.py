@@ -75,16 +75,33 @@ def _bare(text: str) -> str:
     return text
 
 
-def signers(fields: tuple[Field, ...]) -> tuple[str, ...]:
-    """The domains that signed the letter (d=), each once, the last signature first."""
-    found = (_tags(field).get("d", "") for field in every(fields, "dkim-signature")[:20])
-    return tuple(dict.fromkeys(domain.lower().rstrip(".") for domain in found if domain))
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Whose signature it is (d=), and which of their keys made it (s=)."""
+
+    domain: str
+    selector: str
 
 
-def _tags(field: Field) -> dict[str, str]:
-    """The tags of a signature; what stands twice counts once."""
+def signatures(fields: tuple[Field, ...]) -> tuple[Signature, ...]:
+    """The DKIM signatures of a letter, the last one first."""
+    found = [_tags(field.value[:8000].decode("latin-1")) for field in every(fields, "dkim-signature")[:20]]
+    return tuple(
+        Signature(tags["d"].lower().rstrip("."), tags.get("s", "").lower().rstrip("."))
+        for tags in found
+        if tags.get("d")
+    )
+
+
+def has_key(record: str) -> bool:
+    """Whether a TXT record holds a DKIM key; an empty one was taken back (RFC 6376 3.6.1)."""
+    return bool(_tags(record).get("p"))
+
+
+def _tags(text: str) -> dict[str, str]:
+    """The tags of a signature or of a key; what stands twice counts once."""
     tags: dict[str, str] = {}
-    for part in field.value[:8000].decode("latin-1").split(";"):
+    for part in text.split(";"):
         found = _TAG.fullmatch(part)
         if found:
             tags.setdefault(found[1].lower(), re.sub(r"\s", "", found[2]))
