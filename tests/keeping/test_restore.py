@@ -41,7 +41,7 @@ from mailout.models import (
     User,
     db,
 )  # fmt: skip
-from mailout.outbox import queue, sending, steering
+from mailout.outbox import notify, queue, sending, steering
 from mailout.settings import Settings
 from tests.conftest import environment
 from tests.installation import BIN, ROOT, Installation
@@ -179,6 +179,7 @@ def test_leases_pulses_sessions_and_links_of_the_old_life_are_over(
     pulse.ill(pulse.RELAY, "It does not answer.", now())
     signed_in = sessions.start(user_id, "a browser", "127.0.0.1", now())
     link = links.make(links.RESET, user_id, None, now())
+    notify.reset(mailing.user, link, now())
     assert sessions.find(signed_in, now())
     assert links.find(links.RESET, link, now())
     restored(settings, taken(settings, file))
@@ -189,6 +190,9 @@ def test_leases_pulses_sessions_and_links_of_the_old_life_are_over(
     assert sessions.find(signed_in, now()) is None
     assert links.find(links.RESET, link, now()) is None
     assert db.session.scalar(select(SignIn.ended_at)) is not None
+    told = select(Recipient.state).join(Notice, Notice.id == Recipient.notice_id)
+    assert db.session.scalars(told.where(Notice.kind == "reset")).all() == ["cancelled"]
+    assert db.session.scalars(told.where(Notice.subject == "Mailout restored")).all() == ["queued"]
 
 
 def test_who_comes_after_a_restore_has_a_number_that_nobody_had(
@@ -196,8 +200,8 @@ def test_who_comes_after_a_restore_has_a_number_that_nobody_had(
 ) -> None:
     taken(settings, file)
     lost = make.customer("lost@customers.test").id
-    one = mailout(mailing.user, mailing.list, letter(), ["lost@customers.test"], now())
-    in_between = db.session.scalars(select(Recipient.id).where(Recipient.mailout_id == one)).one()
+    mailout(mailing.user, mailing.list, letter(), [f"lost{number}@customers.test" for number in range(50)], now())
+    in_between = db.session.scalars(select(func.max(Recipient.id))).one()
     restored(settings, file)
     anew()
 
@@ -238,7 +242,9 @@ def test_the_data_of_before_is_kept_whole_and_can_be_put_back(
     assert kept is not None
     assert kept.name.startswith("mailout.db.before-")
     assert [path.name for path in place.parent.glob("mailout.db-*")] == []
+    assert place.read_bytes()[18:20] == b"\1\1", "it is whole in its one file, and says so"
     assert list(settings.cache_dir.iterdir()) == []
+    assert backup.TAKEN not in names(place), "the next copy of it must not say that it was taken then"
     assert place.stat().st_mode & 0o777 == 0o600
     anew()
     with pytest.raises(LookupError):
@@ -324,6 +330,7 @@ def test_a_database_that_is_damaged_or_gone_is_no_obstacle(
 
     _, kept = restored(settings, file)
 
+    assert not place.with_name("mailout.db-wal").exists()
     assert (kept.read_bytes() if kept else b"") == (b"\0" * 5000 if state == "damaged" else b"")
     anew()
     assert customers.by_email(PEOPLE[0])
