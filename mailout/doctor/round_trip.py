@@ -25,7 +25,6 @@ from ..core.checking.probe import Probe, Way
 from ..core.delivery import Reply
 from ..core.reading import letter as reading
 from ..core.returning.triage import Bounced, triage
-from ..core.telling import spoken
 from ..current import secret
 from ..intake import adoption, collect, handle
 from ..models import Letter, LetterBytes, db
@@ -39,6 +38,8 @@ WAIT_SECONDS = 120.0
 SIZE_MOST = 500_000
 #: Seconds between two looks into the table while the worker reads the mailbox.
 GLANCE_SECONDS = 0.2
+#: A worker that brings nothing for so long is taken to be gone.
+DEAF_SECONDS = 30.0
 _FIRST_LOOK, _LONGEST = 1.0, 10.0
 
 Clock = Callable[[], datetime]
@@ -53,7 +54,7 @@ class _Trip:
     number: int
     after_id: int
     sent: dict[Way, tuple[Probe, datetime, float]] = field(default_factory=dict)
-    refused: dict[Way, tuple[Probe, str]] = field(default_factory=dict)
+    refused: dict[Way, tuple[Probe, Reply]] = field(default_factory=dict)
     got: dict[Way, Got] = field(default_factory=dict)
     back: dict[Way, str] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
@@ -125,7 +126,7 @@ def _send(trip: _Trip, now: Clock) -> None:
         if reply.accepted:
             trip.sent[one.way] = (one, now(), time.monotonic())
         else:
-            trip.refused[one.way] = (one, spoken.reply(reply.code, reply.enhanced, reply.text) or "no answer")
+            trip.refused[one.way] = (one, reply)
     connection.close()
 
 
@@ -153,7 +154,7 @@ def _wait(trip: _Trip, now: Clock, wait_seconds: float, watch: Watcher) -> None:
         watch(gone, len(trip.got), len(trip.sent), False)
         if time.monotonic() >= look_at:
             # a worker that was heard of can be gone since
-            trip.reads = not machine.is_alive(now()) or gone > wait_seconds / 2
+            trip.reads = not machine.is_alive(now()) or gone > min(DEAF_SECONDS, wait_seconds / 2)
             _have_it_read(trip, now)
             look_at, pause = time.monotonic() + pause, min(pause * 2, _LONGEST)
         _look(trip, now)
@@ -209,29 +210,24 @@ def _take_report(trip: _Trip, read: reading.Letter, raw: bytes) -> None:
 
 
 def _judged(trip: _Trip, wait_seconds: float) -> Iterator[Finding]:
-    """What came of it all."""
-    own, mailbox = trip.settings.own, adoption.server(trip.settings).username
-    for way in (Way.KEY, Way.BOUNCE):
-        if way in trip.got:
-            yield arrival.reached(trip.got[way])
-        elif way in trip.refused:
-            yield arrival.refused(*trip.refused[way], own, mailbox)
-        elif way in trip.back:
-            yield arrival.came_back(trip.sent[way][0], trip.back[way], own, mailbox)
-        else:
-            plain, others = Way.PLAIN in trip.got, bool(trip.got)
-            lost = trip.sent[way][0]
-            yield _unread() or arrival.lost(
-                lost,
-                wait_seconds,
-                own,
-                mailbox,
-                plain_arrived=plain and not set(trip.got) - {Way.PLAIN},
-                others_arrived=others,
-            )
+    """What came of it all; what is the same of both addresses is told once."""
+    yield from dict.fromkeys(_of_way(trip, way, wait_seconds) for way in (Way.KEY, Way.BOUNCE))
     if trip.got:
         yield from _shown(trip, trip.got.get(Way.KEY) or next(iter(trip.got.values())))
         yield arrival.body(trip.got.values())
+
+
+def _of_way(trip: _Trip, way: Way, wait_seconds: float) -> Finding:
+    """What became of the letter to an address of this kind."""
+    own, mailbox = trip.settings.own, adoption.server(trip.settings).username
+    if way in trip.got:
+        return arrival.reached(trip.got[way])
+    if way in trip.refused:
+        return arrival.refused(*trip.refused[way], own, mailbox)
+    sent = trip.sent[way][0]
+    if way in trip.back:
+        return arrival.came_back(sent, trip.back[way], own, mailbox)
+    return _unread() or arrival.lost(sent, wait_seconds, own, mailbox, frozenset(trip.got))
 
 
 def _shown(trip: _Trip, got: Got) -> list[Finding]:

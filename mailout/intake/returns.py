@@ -20,6 +20,7 @@ from sqlalchemy import func, insert, select, update
 
 from ..book import places
 from ..book.address import same
+from ..core.checking import probe
 from ..core.delivery import State, check_move
 from ..core.returning import diagnosis
 from ..core.returning.triage import Answer, AutoReply, Bounced, Complaint, Leaves, Other, Report, Verdict
@@ -64,11 +65,18 @@ def _bounced(verdict: Bounced, now: datetime) -> Applied:
     rows = _recipients(recipient for report in verdict.reports for recipient in report.recipient_ids)
     mine = [row for row in rows if row.mailout_id is not None]
     if not mine:
-        return ("bounce", "of a letter that we wrote ourselves" if rows else "of no letter of ours", None)
+        return ("bounce", _of_ours(verdict, rows), None)
     if verdict.delayed:
         return ("bounce", "delivery is still being tried", mine[0].mailout_id)
     marked = sum(_returned(row, verdict.reports, now) for row in mine)
     return ("bounce", "" if marked else "it changes nothing", mine[0].mailout_id)
+
+
+def _of_ours(verdict: Bounced, rows: list[Recipient]) -> str:
+    """Of which letter a bounce is that is of no mail-out's."""
+    if any(probe.NOBODY in report.recipient_ids for report in verdict.reports):
+        return "of the doctor's own letter"
+    return "of a letter that we wrote ourselves" if rows else "of no letter of ours"
 
 
 def _returned(row: Recipient, reports: Sequence[Report], now: datetime) -> int:

@@ -12,6 +12,7 @@ from mailout.core.checking.arrival import Got
 from mailout.core.checking.domains import Answer, Found, aligned, is_made_up
 from mailout.core.checking.finding import Finding, Status
 from mailout.core.checking.probe import Probe, Way
+from mailout.core.delivery import Reply, Stage
 from mailout.core.own import Own
 from mailout.core.reading import letter as reading
 from mailout.core.returning.triage import Keyed, Other, triage
@@ -216,11 +217,11 @@ def test_a_changed_text_is_seen(change: tuple[bytes, bytes], status: Status, sai
 def test_what_is_not_there_names_the_way_out_and_no_secret() -> None:
     one = made()
     found = [
-        arrival.refused(one, "550 5.1.1 unknown", OWN, "mailout@example.org"),
+        arrival.refused(one, Reply(550, "5.1.1", "unknown", Stage.RCPT), OWN, "mailout@example.org"),
         arrival.came_back(one, "5.1.1 unknown", OWN, "mailout@example.org"),
-        arrival.lost(one, 120, OWN, "mailout@example.org", plain_arrived=True, others_arrived=True),
-        arrival.lost(one, 120, OWN, "mailout@example.org", plain_arrived=False, others_arrived=True),
-        arrival.lost(one, 120, OWN, "mailout@example.org", plain_arrived=False, others_arrived=False),
+        arrival.lost(one, 120, OWN, "mailout@example.org", frozenset({Way.PLAIN})),
+        arrival.lost(one, 120, OWN, "mailout@example.org", frozenset({Way.PLAIN, Way.BOUNCE})),
+        arrival.lost(one, 120, OWN, "mailout@example.org", frozenset()),
     ]
 
     assert {finding.status for finding in found} == {Status.FAILED}
@@ -235,13 +236,36 @@ def test_the_way_out_fits_the_form_of_the_address_and_hides_its_secret() -> None
     ours = Own("{key}@keys.example.org", "b-{token}@example.org", "u-{token}@example.org", "news@example.org")
     key, bounce = made(Way.KEY, ours=ours), made(Way.BOUNCE, ours=ours)
 
-    of_key = arrival.refused(key, f"550 <{key.to.upper()}> unknown", ours, "box@example.org")
+    reply = Reply(550, "", f"<{key.to.upper()}> unknown", Stage.RCPT)
+    of_key = arrival.refused(key, reply, ours, "box@example.org")
     of_bounce = arrival.came_back(bounce, "unknown", ours, "box@example.org")
 
     assert of_key.text.endswith("550 <{key}@keys.example.org> unknown")
     assert "every address in keys.example.org delivered to box@example.org (catch-all)" in of_key.advice
     assert "recipient_delimiter" not in of_key.advice + of_bounce.advice
     assert "BOUNCE_ADDRESS" in of_bounce.advice
+
+
+@pytest.mark.parametrize(
+    ("stage", "text", "of_sender"),
+    [
+        (Stage.MAIL, "no", True),
+        (Stage.RCPT, "<{path}>: Sender address rejected: not owned by user", True),
+        (Stage.RCPT, "<{path}> may not send", True),
+        (Stage.DOT, "Client does not have permissions to send as this sender", True),
+        (Stage.RCPT, "<{to}>: no such user here", False),
+        (Stage.DOT, "content refused", False),
+    ],
+)
+def test_a_refusal_of_who_sends_is_told_from_one_of_the_address(stage: Stage, text: str, of_sender: bool) -> None:
+    one = made()
+    reply = Reply(553, "5.7.1", text.format(path=one.return_path, to=one.to), stage)
+
+    found = arrival.refused(one, reply, OWN, "mailout@example.org")
+
+    assert ("send as news@example.org" in found.text) is of_sender
+    assert ("FROM_ADDRESS" in found.advice) is of_sender
+    assert one.return_path not in found.text
 
 
 # -- the grammar of what servers write ---------------------------------------------------------------------------------

@@ -6,16 +6,28 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from sqlalchemy import func, select
 
+from mailout import pulse
+from mailout import settings as mailout_settings
+from mailout.core.checking.finding import Status
+from mailout.doctor import round_trip
+from mailout.models import Letter, Notice, db
 from tests.installation import Installation, until
 from tests.mailservers import DOMAIN, MailServers, mail_servers, require
 
 #: It ends when all have come; so long it waits at most.
 WAIT = ("--wait", "300")
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def made(servers: MailServers, folder: Path, name: str = "", **more: str) -> Installation:
@@ -145,8 +157,9 @@ def test_a_letter_to_a_key_that_comes_back_says_why(tmp_path: Path) -> None:
         assert f"MAILOUT_ADDRESS={{key}}@mailout.{DOMAIN}" in back["advice"]
         assert "reaches the mailbox" in told(found, "to a bounce address")["text"]
         until(lambda: installation.flask("mailbox", "poll") and len(installation.lines("inbox", "list")) == 3, 60)
-        verdicts = [row["verdict"] for row in installation.lines("inbox", "list")]
-        assert sorted(verdicts) == ["bounce", "other", "other"]
+        log = installation.lines("inbox", "list")
+        assert sorted(row["verdict"] for row in log) == ["bounce", "other", "other"]
+        assert "of the doctor's own letter" in {row["why"] for row in log}
         assert servers.inbox(f"jane@{DOMAIN}") == [], "nobody is told of it by mail"
 
 
@@ -162,6 +175,54 @@ def test_sub_addresses_that_are_off_are_refused_at_once(tmp_path: Path) -> None:
         assert all(f"MAILOUT_ADDRESS={{key}}@mailout.{DOMAIN}" in finding["advice"] for finding in refused)
         assert "box+{key}@" in refused[0]["text"]
         assert f"box+b-{{token}}@{DOMAIN}" in refused[1]["text"], "no secret is shown"
+
+
+def test_a_relay_that_lets_one_send_as_oneself_alone_says_so_once(tmp_path: Path) -> None:
+    lines = ("smtpd_sender_restrictions = reject_sender_login_mismatch", "smtpd_sender_login_maps = static:somebody")
+    with elsewhere(tmp_path, *lines) as (_, installation):
+        code, found = trip(installation)
+
+        assert (code, len(found)) == (1, 1), found
+        assert f"does not let us send as jane@{DOMAIN} with returns to box+b-{{token}}@{DOMAIN}" in found[0]["text"]
+        assert "Sender address rejected" in found[0]["text"]
+        assert "BOUNCE_ADDRESS" in found[0]["advice"]
+
+
+def test_what_the_way_changes_is_read_from_what_arrives(tmp_path: Path) -> None:
+    signed = "{ {/^Subject: Mailout tries/ PREPEND DKIM-Signature: v=1; d=mail.test; s=one; b=x} }"
+    lines = (
+        f"sender_canonical_maps = static:owner@{DOMAIN}",
+        "sender_canonical_classes = envelope_sender",
+        f"header_checks = regexp:{signed}",
+        "body_checks = regexp:{ {/^-- $$/ REPLACE Scanned by a machine} }",
+    )
+    with elsewhere(tmp_path, *lines) as (_, installation):
+        code, found = trip(installation)
+
+        assert code == 0, found
+        replaced = told(found, "return path was replaced")
+        assert (replaced["status"], f"owner@{DOMAIN}" in replaced["text"]) == ("warning", True)
+        assert told(found, "signed for mail.test")["status"] == "ok"
+        assert told(found, "changes the text")["status"] == "warning"
+
+
+def test_a_worker_that_is_gone_is_not_waited_for(
+    app: Flask, mail_servers: MailServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = f"gone-worker@{DOMAIN}"
+    mail_servers.empty(box)
+    environment = mail_servers.environment(tmp_path / "instance", mailbox=box) | {"SMTP_HELO_NAME": "mailout.test"}
+    ours = mailout_settings.read(environment)
+    app.extensions["mailout"] = ours
+    pulse.well(pulse.WORKER, clock())
+    monkeypatch.setattr(round_trip, "DEAF_SECONDS", 0.5)
+
+    found = list(round_trip.run(ours, clock, 300, lambda *how_far: None))
+
+    assert [finding.status for finding in found[:2]] == [Status.OK, Status.OK], found
+    verdicts = db.session.execute(select(Letter.verdict, Letter.why)).all()
+    assert {tuple(row) for row in verdicts} == {("other", "it is the doctor's own letter, which tries the way")}
+    assert db.session.scalar(select(func.count()).select_from(Notice)) == 0
 
 
 def test_a_domain_of_its_own_does_without_sub_addresses(tmp_path: Path) -> None:

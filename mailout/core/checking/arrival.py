@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ..delivery import Reply, Stage
 from ..own import Own
 from ..reading.letter import Letter
+from ..telling import spoken
 from ..telling.spoken import things
 from . import signs
 from .domains import Answer, aligned, domain_of
@@ -211,11 +213,25 @@ def way_out(probe: Probe, own: Own, mailbox: str) -> str:
     )
 
 
-def refused(probe: Probe, said: str, own: Own, mailbox: str) -> Finding:
-    """The relay did not take the letter; `said` is its reply."""
-    words = f"The relay does not take a letter to the {KINDS[probe.way]} address {_shown(probe, own)}"
-    advice = f"If it says that there is no such address: {way_out(probe, own, mailbox)}"
-    return failed(_PART, f"{words}: {_masked(said, probe, own)}", advice)
+def refused(probe: Probe, reply: Reply, own: Own, mailbox: str) -> Finding:
+    """The relay did not take the letter."""
+    said = _masked(spoken.reply(reply.code, reply.enhanced, reply.text) or "no answer", probe, own)
+    if _is_of_sender(probe, reply):
+        words = f"The relay does not let us send as {own.sender} with returns to {own.bounce}: {said}"
+        advice = (
+            "Allow both addresses for Mailout at your mail provider; or take an address that it lets you send as into "
+            "FROM_ADDRESS, and one that reaches this mailbox into BOUNCE_ADDRESS, without {token} if it must be fixed."
+        )
+        return failed(_PART, words, advice)
+    words = f"The relay does not take a letter to the {KINDS[probe.way]} address {_shown(probe, own)}: {said}"
+    return failed(_PART, words, f"If it says that there is no such address: {way_out(probe, own, mailbox)}")
+
+
+def _is_of_sender(probe: Probe, reply: Reply) -> bool:
+    """Whether a refusal is about who sends. Many servers keep one of MAIL back until RCPT, or until the dot."""
+    text = reply.text.lower()
+    named = probe.return_path.lower() in text and probe.return_path != probe.to
+    return reply.stage is Stage.MAIL or "sender" in text or named
 
 
 def came_back(probe: Probe, said: str, own: Own, mailbox: str) -> Finding:
@@ -227,18 +243,20 @@ def came_back(probe: Probe, said: str, own: Own, mailbox: str) -> Finding:
 
 def _masked(said: str, probe: Probe, own: Own) -> str:
     """What a server said, its secret taken out of the address."""
-    return re.sub(re.escape(probe.to), lambda found: _shown(probe, own), said, flags=re.IGNORECASE)
+    for address, shown in ((probe.to, _shown(probe, own)), (probe.return_path, own.bounce)):
+        said = shown.join(re.split(re.escape(address), said, flags=re.IGNORECASE))
+    return said
 
 
-def lost(probe: Probe, seconds: float, own: Own, mailbox: str, *, plain_arrived: bool, others_arrived: bool) -> Finding:
-    """The letter did not arrive in time; `plain_arrived`: one to the mailbox's plain address did."""
+def lost(probe: Probe, seconds: float, own: Own, mailbox: str, arrived: frozenset[Way]) -> Finding:
+    """The letter did not arrive in time; `arrived` are those that did."""
     waited = things(round(seconds), "second")
     words = f"A letter to the {KINDS[probe.way]} address {_shown(probe, own)} did not arrive within {waited}"
-    if plain_arrived:
+    if arrived == {Way.PLAIN}:
         return failed(
             _PART, words, f"One to {own.plain} did: sub-addresses do not reach it. {way_out(probe, own, mailbox)}"
         )
-    if others_arrived:
+    if arrived:
         name = "BOUNCE_ADDRESS" if probe.way is Way.BOUNCE else "MAILOUT_ADDRESS"
         return failed(_PART, words, f"Others did. Look whether the address in {name} reaches {mailbox}.")
     domain = domain_of(probe.to)
