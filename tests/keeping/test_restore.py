@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import resource
 import shutil
 import signal
 import sqlite3
@@ -430,6 +431,26 @@ def test_a_database_that_another_program_has_open_is_left_alone(
         other.execute("SELECT count(*) FROM customer").fetchall()
         with pytest.raises(Fault, match="can't be put away, and nothing was changed: database is locked"):
             restored(settings, file)
+
+
+def test_a_full_disk_changes_nothing(
+    settings: Settings, mailing: Mailing, file: Path, outside: Installation, place: Path
+) -> None:
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+
+    taken(settings, file)
+    let_go()
+    before = place.read_bytes()
+    done = subprocess.run(
+        [str(BIN / "flask"), "restore", str(file), "--yes"],
+        cwd=ROOT, env=outside.environment, capture_output=True, text=True, preexec_fn=little_room, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert place.read_bytes() == before
+    assert not list(place.parent.glob("*.restoring*"))
+    assert not list(place.parent.glob("*.before-*"))
 
 
 # -- killed at any moment ----------------------------------------------------------------------------------------------
