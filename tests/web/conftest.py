@@ -37,35 +37,50 @@ FLAGS = [
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-def cookie(app: Flask, user: User) -> str:
-    """The value of the session cookie of a browser in which `user` has just signed in."""
-    secret = sessions.start(user.id, "a test's browser", "127.0.0.1", datetime.now(UTC))
+@dataclass
+class Clock:
+    """The time that it is for pages: `at`, or the machine's."""
+
+    at: datetime | None = None
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The pages' clock, to be set: what a page says of "today" must not hang on the day on which the tests run."""
+    return Clock()
+
+
+def cookie(app: Flask, user: User, at: datetime | None = None) -> str:
+    """The value of the session cookie of a browser in which `user` has just signed in (or did, `at` that time)."""
+    secret = sessions.start(user.id, "a test's browser", "127.0.0.1", at or datetime.now(UTC))
     db.session.commit()
     serializer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
     return str(serializer.dumps({"_user_id": secret, "_fresh": True}))
 
 
 @pytest.fixture
-def client_of(app: Flask) -> Callable[[User | None], FlaskClient]:
+def client_of(app: Flask, clock: Clock) -> Callable[[User | None], FlaskClient]:
     """Makes a client in which a user (or nobody) is signed in; its forms need no secret."""
     app.config["WTF_CSRF_ENABLED"] = False
 
     def make_client(user: User | None) -> FlaskClient:
         client = app.test_client()
         if user:
-            client.set_cookie(app.config["SESSION_COOKIE_NAME"], cookie(app, user))
+            client.set_cookie(app.config["SESSION_COOKIE_NAME"], cookie(app, user, clock.at))
         return client
 
     return make_client
 
 
 @pytest.fixture(autouse=True)
-def _requests_apart(app: Flask) -> None:
+def _requests_apart(app: Flask, clock: Clock) -> None:
     """Have each request begin with nothing: under a test's own context Flask's `g` would outlive it."""
 
     def forget() -> None:
         for name in list(g):
             g.pop(name)
+        if clock.at:
+            g.now = clock.at
 
     app.before_request_funcs.setdefault(None, []).insert(0, forget)
 
