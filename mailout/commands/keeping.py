@@ -45,8 +45,8 @@ def backup(file: str, overwrite: bool, as_json: bool) -> None:
         report = {"file": str(made.file), "bytes": made.octets, "mailouts_unfinished": made.unfinished}
         print_json(report | {"taken_at": iso(made.taken_at), "schema": made.schema})
         return
-    open_ones = things(made.unfinished, "mail-out that is", "mail-outs that are")
-    click.echo(f"{made.file} is written and verified: {size(made.octets)}, with {open_ones} not over.")
+    under_way = things(made.unfinished, "mail-out is", "mail-outs are") if made.unfinished else "No mail-out is"
+    click.echo(f"{made.file} is written and verified: {size(made.octets)}. {under_way} under way in it.")
 
 
 @click.command("restore", cls=Command)

@@ -57,5 +57,5 @@ def _forget(now: datetime) -> None:
     db.session.execute(delete(Pulse))
     sessions.end_everybodys()
     links.void_all(now)
-    standstill.drop_links(now)
+    standstill.drop_notices(now)
     numbers.skip(CUSTOMERS)

@@ -24,8 +24,8 @@ from . import notify, queue
 from .ledger import Ledger
 from .sending import in_progress
 
-#: Notices whose links work no more.
-WITH_LINKS = ("invite", "reset", "address")
+#: Notices that go no more: their links have ended, or they are to a customer, who has most likely had them.
+NOT_AGAIN = ("invite", "reset", "address", "unsubscribed")
 #: So many numbers of recipients are left out: copies that went after the backup had the next ones.
 NUMBERS = 10_000_000
 
@@ -75,9 +75,9 @@ def warn_of_held(words: str) -> int:
     return changed(update(Mailout).where(*waits).values(problem_detail=words))
 
 
-def drop_links(now: datetime) -> int:
-    """Cancel the notices that wait with a link in them that works no more; how many."""
-    those = select(Notice.id).where(Notice.kind.in_(WITH_LINKS))
+def drop_notices(now: datetime) -> int:
+    """Cancel what waits of NOT_AGAIN; how many. Other notices are for users: one in doubt is sent again, as always."""
+    those = select(Notice.id).where(Notice.kind.in_(NOT_AGAIN))
     waiting = (Recipient.notice_id.in_(those), Recipient.state.in_((State.QUEUED, State.DEFERRED)))
     return changed(update(Recipient).where(*waiting).values(state=State.CANCELLED, due_at=None, settled_at=now))
 

@@ -80,7 +80,7 @@ def test_a_copy_is_whole_private_and_says_when_it_was_taken(run: Run, tmp_path: 
 def test_for_a_person_it_says_so_in_a_line(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "backup.db"
 
-    assert run("backup", str(file))[1].startswith(f"{file} is written and verified: ")
+    assert run("backup", str(file))[1].endswith(" KB. No mail-out is under way in it.\n")
 
 
 def test_what_is_in_the_way_is_one_line(run: Run, tmp_path: Path, place: Path) -> None:

@@ -181,6 +181,7 @@ def test_leases_pulses_sessions_and_links_of_the_old_life_are_over(
     signed_in = sessions.start(user_id, "a browser", "127.0.0.1", now())
     link = links.make(links.RESET, user_id, None, now())
     notify.reset(mailing.user, link, now())
+    notify.unsubscribed("Ann", PEOPLE[0], "You left Newsletter.", "https://mail.test/u/x", now())
     assert sessions.find(signed_in, now())
     assert links.find(links.RESET, link, now())
     restored(settings, taken(settings, file))
@@ -192,7 +193,8 @@ def test_leases_pulses_sessions_and_links_of_the_old_life_are_over(
     assert links.find(links.RESET, link, now()) is None
     assert db.session.scalar(select(SignIn.ended_at)) is not None
     told = select(Recipient.state).join(Notice, Notice.id == Recipient.notice_id)
-    assert db.session.scalars(told.where(Notice.kind == "reset")).all() == ["cancelled"]
+    for kind in ("reset", "unsubscribed"):
+        assert db.session.scalars(told.where(Notice.kind == kind)).all() == ["cancelled"]
     assert db.session.scalars(told.where(Notice.subject == "Mailout restored")).all() == ["queued"]
 
 
@@ -262,9 +264,12 @@ def test_the_present_database_can_be_stilled_in_its_own_place(
 ) -> None:
     """As after a machine was put back to an earlier state."""
     going = mailing.sending().id
+    let_go()
+    write_and_die(place)
     restored(settings, place)
-    anew()
 
+    assert "written last" in names(place)
+    anew()
     assert phase(row_of(going), now()) is Phase.PAUSED
 
 
@@ -273,11 +278,7 @@ def test_what_a_crash_left_in_the_log_is_in_the_data_that_is_kept(
 ) -> None:
     taken(settings, file)
     let_go()
-    script = (
-        "import sqlite3, os, signal, sys\nc = sqlite3.connect(sys.argv[1])\n"
-        "c.execute(\"INSERT INTO setting VALUES ('written last', 'yes')\")\nc.commit()\nos.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", script, str(place)], check=False)
+    write_and_die(place)
     assert place.with_name("mailout.db-wal").stat().st_size
 
     _, kept = restored(settings, file)
@@ -313,6 +314,15 @@ def test_what_root_restores_is_whose_the_folder_is(settings: Settings, mailing: 
     restored(settings, file)
 
     assert (settings.instance_dir / "mailout.db").stat().st_uid == 12345
+
+
+def write_and_die(place: Path) -> None:
+    """Write a row in a process that is killed right after: it stands in the log alone."""
+    script = (
+        "import sqlite3, os, sys\nc = sqlite3.connect(sys.argv[1])\n"
+        "c.execute(\"INSERT INTO setting VALUES ('written last', 'yes')\")\nc.commit()\nos.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(place)], check=False)
 
 
 def names(file: Path) -> set[str]:
