@@ -178,12 +178,8 @@ def _before(glance: Glance) -> list[Step]:
 
 
 def _made(row: Mailout) -> str:
-    who = row.created_by.name
-    return (
-        f"{who} asked to check the letter first."
-        if row.check_first
-        else (f"{who} made an address that works once, for this letter.")
-    )
+    which = "a letter that is checked first" if row.check_first else "this letter"
+    return f"{row.created_by.name} made an address that works once, for {which}."
 
 
 def _arrived(row: Mailout) -> tuple[str, bool]:
