@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,6 +13,7 @@ from mailout.book import customers, lists, places, suppression
 from mailout.journal import COMMAND
 from mailout.models import Place, Suppressed, User, db
 from tests.makers import Make
+from tests.web.conftest import Clock
 
 ClientOf = Callable[[User | None], FlaskClient]
 FORM = {"name": "Newsletter", "includes_new": "yes", "unsubscribe_line": "yes"}
@@ -153,7 +155,9 @@ def test_the_figures_say_who_gets_it_and_who_does_not(looker: FlaskClient, make:
     assert f'href="/customers?list={row.id}&amp;place=unsubscribed">1</a>' in page
 
 
-def test_growth_and_leavers_are_counted_and_named(looker: FlaskClient, make: Make) -> None:
+def test_growth_and_leavers_are_counted_and_named(make: Make, client_of: ClientOf, clock: Clock) -> None:
+    clock.at = make._now + timedelta(days=3)
+    looker = client_of(make.user("pat@mail.test", sends=False))
     row = make.list("Offers")
     ben, ann = make.customer("ben@bluegum.example", "Ben"), make.customer("ann@bluegum.example")
     before = looker.get(f"/lists/{row.id}").text
