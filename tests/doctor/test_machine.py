@@ -58,7 +58,18 @@ class TestDatabase:
 
         assert (found.status, said in found.advice) == (Status.FAILED, True)
 
-    def test_a_damaged_one(self, app: Flask, settings: Settings) -> None:
+    def test_one_that_breaks_its_own_rules(self, app: Flask, settings: Settings) -> None:
+        with sqlite3.connect(machine.database_file(settings)) as connection:
+            connection.execute("PRAGMA ignore_check_constraints=ON")
+            columns = "digest, received_at, size, whole, spool"
+            connection.execute(f"INSERT INTO letter ({columns}) VALUES ('x', '2026-11-25', 1, 1, 'nonsense')")
+        connection.close()
+
+        found = only(machine.look_at_database(settings))
+
+        assert (found.status, "damaged" in found.text, "last backup" in found.advice) == (Status.FAILED, True, True)
+
+    def test_a_torn_one(self, app: Flask, settings: Settings) -> None:
         path = machine.database_file(settings)
         db.engine.dispose()
         octets = bytearray(path.read_bytes())
