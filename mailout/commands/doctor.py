@@ -89,7 +89,8 @@ class Report:
     type=click.FloatRange(1, 86_400),
     default=round_trip.WAIT_SECONDS,
     show_default=True,
-    help="Seconds to wait for them.",
+    metavar="SECONDS",
+    help="How long to wait for them.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a finding.")
 @tidy

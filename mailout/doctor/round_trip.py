@@ -90,8 +90,10 @@ def run(settings: Settings, now: Clock, wait_seconds: float, watch: Watcher) -> 
 
 
 def _unready(settings: Settings, now: Clock) -> str:
-    """Why nothing could be read from the mailbox; "" when it can. An empty one that we never met becomes ours here:
-    our own letters in it would look like somebody's."""
+    """Why nothing could be read from the mailbox; "" when it can.
+
+    An empty one that was never met becomes ours here: else our own letters in it would look like somebody's.
+    """
     if adoption.standing(adoption.server(settings)).adopted:
         return ""
     polled = collect.poll(settings, now, at_once=True)

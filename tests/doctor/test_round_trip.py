@@ -14,11 +14,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from mailout import pulse
+from mailout import database, pulse
 from mailout import settings as mailout_settings
-from mailout.core.checking.finding import Status
-from mailout.doctor import round_trip
+from mailout.core.checking.finding import Part, Status
+from mailout.current import settings
+from mailout.doctor import examination, round_trip
+from mailout.doctor.examination import Letters
 from mailout.models import Letter, Notice, db
+from mailout.sandbox import process
+from mailout.web import create_app
 from tests.installation import Installation, until
 from tests.mailservers import DOMAIN, MailServers, mail_servers, require
 
@@ -132,6 +136,21 @@ def test_a_relay_that_does_not_let_us_in(mail_servers: MailServers, tmp_path: Pa
 
     assert (code, len(found)) == (1, 1)
     assert "user name and password" in found[0]["text"]
+
+
+def test_in_the_sandbox_letters_go_round_too_and_nothing_is_to_be_changed(tmp_path: Path) -> None:
+    place = mailout_settings.read({"INSTANCE_DIR": str(tmp_path)})
+    app = create_app(place)
+    database.migrate(app, place)
+    with process.running(place), app.app_context():
+        found = list(examination.examine(settings(), clock, Letters(300, lambda *how_far: None)))
+        db.session.remove()
+        db.engine.dispose()
+
+    trip = [finding for finding in found if finding.part is Part.ROUND_TRIP]
+    assert sum("reaches the mailbox" in finding.text for finding in trip) == 2
+    assert not any(finding.advice for finding in trip)
+    assert not any(finding.status is Status.FAILED for finding in found)
 
 
 # -- a mail server whose sub-addresses do not reach the mailbox --------------------------------------------------------
