@@ -38,7 +38,7 @@ def connect(app: Flask, settings: Settings) -> None:
 def migrate(app: Flask, settings: Settings) -> None:
     """Bring the database to the newest schema, once, however many processes start together."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with app.app_context(), _alone(settings.instance_dir / "migrate.lock"):
+    with app.app_context(), alone(settings):
         upgrade()
         _plant_secret()
         db.session.remove()
@@ -58,8 +58,8 @@ def _plant_secret() -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`; others wait."""
-    with path.open("w") as lock:
+def alone(settings: Settings) -> Iterator[None]:
+    """Do what is done once at a start, however many processes start together: others wait."""
+    with (settings.instance_dir / "migrate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -15,9 +15,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from . import database, sandbox, welcome
+from . import sandbox, welcome
 from . import settings as mailout_settings
-from .keeping import in_use
+from .keeping import in_use, ready
 from .models import db
 from .sandbox import process
 from .settings import Misconfigured
@@ -43,9 +43,10 @@ def on_starting(server: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """The application is there: bring the database to the newest schema, and say how to sign in."""
     app = worker.wsgi
-    database.migrate(app, here)
+    now = datetime.now(UTC)
+    ready.make_ready(app, here, now)
     with app.app_context():
-        print("\n".join(welcome.lines(here, datetime.now(UTC))), flush=True)
+        print("\n".join(welcome.lines(here, now)), flush=True)
         db.session.remove()
     _settle_in()
 

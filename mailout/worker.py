@@ -19,13 +19,13 @@ from functools import partial
 from flask import Flask
 from huey import crontab
 
-from . import database, doorbell, pulse
+from . import doorbell, pulse
 from .book import importing
 from .current import settings
 from .doorbell import Bells
 from .intake import digest, retention
 from .intake.watch import Watch
-from .keeping import in_use
+from .keeping import ready
 from .models import db
 from .outbox import closing, notify
 from .outbox.pump import Pump
@@ -110,8 +110,7 @@ def _make_ready(app: Flask) -> None:
     ours.handlers, ours.propagate = consumer.handlers, False
     ours.setLevel(consumer.level)
     with app.app_context():
-        in_use.for_life(settings().instance_dir)
-        database.migrate(app, settings())
+        ready.make_ready(app, settings(), clock())
 
 
 def look_around(now: datetime) -> None:

@@ -21,15 +21,17 @@ from ..core.telling.restored import Found
 from ..core.telling.spoken import things
 from ..current import settings
 from ..journal import COMMAND, note
-from ..models import JournalEntry, Lease, Pulse, db
+from ..models import JournalEntry, Lease, Pulse, Setting, db
 from ..outbox import notify, standstill
+from .backup import TAKEN
 
 #: So many numbers of customers are left out. Pages keep a byte for each, so it can't be any number.
 CUSTOMERS = 50_000
 
 
-def begin(name: str, taken_at: datetime | None, now: datetime) -> Found:
+def begin(name: str, now: datetime) -> Found:
     """Begin the new life of the database at hand, which was the backup `name`; what it held. Commits."""
+    taken_at = _taken_at()
     zone, exact = settings().time_zone, taken_at is not None
     at = taken_at or _last_written() or now
     standstill.take_over(now)
@@ -41,8 +43,23 @@ def begin(name: str, taken_at: datetime | None, now: datetime) -> Found:
     standstill.skip_numbers()
     said = f"{restored.about(at, zone, exact=exact)} {things(len(stilled), 'mail-out')} paused"
     note(COMMAND, "data.restore", name, said, now)
+    db.session.execute(delete(Setting).where(Setting.name == TAKEN))
     db.session.commit()
     return found
+
+
+def begin_if_by_hand(now: datetime) -> bool:
+    """Begin the new life of a backup that somebody has copied into its place; whether it is one. Commits if so."""
+    if _taken_at() is None:
+        return False
+    begin("put into its place by hand", now)
+    return True
+
+
+def _taken_at() -> datetime | None:
+    """When the database at hand was copied, as `backup` wrote into it; None when it is no copy."""
+    said = db.session.scalar(select(Setting.value).where(Setting.name == TAKEN))
+    return datetime.fromisoformat(said) if said else None
 
 
 def _last_written() -> datetime | None:

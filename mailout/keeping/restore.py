@@ -34,7 +34,7 @@ from ..core.telling.restored import Found
 from ..models import db
 from ..settings import Settings
 from . import new_life
-from .backup import TAKEN, Progress, database_file, opened, sync, verify
+from .backup import Progress, database_file, opened, sync, verify
 
 PAGES = 2000
 SIDES = ("-wal", "-shm", "-journal")
@@ -70,13 +70,12 @@ def prepare(
         _copy(file, copy, progress)
         step("copied")
         schema, _ = verify(copy, file.name)
-        taken_at = _taken_at(copy)
         step("checked")
         with _application(copy, settings) as app:
             database.migrate(app, settings)
             step("migrated")
             with app.app_context():
-                found = new_life.begin(file.name, taken_at, now)
+                found = new_life.begin(file.name, now)
             step("stilled")
         _make_whole(copy)
         _give_to_owner(copy)
@@ -168,14 +167,6 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(database.MIGRATIONS))
     return config
-
-
-def _taken_at(copy: Path) -> datetime | None:
-    """When the backup was taken, as it says itself; None for a copy that was not made by `flask backup`."""
-    with closing(opened(copy, "rw")) as connection:
-        row = connection.execute("SELECT value FROM setting WHERE name = ?", (TAKEN,)).fetchone()
-        connection.execute("DELETE FROM setting WHERE name = ?", (TAKEN,))
-    return datetime.fromisoformat(row[0]) if row else None
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from mailout.keeping import new_life
-from mailout.models import User, db
+from mailout.keeping import backup, new_life
+from mailout.models import Setting, User, db
 from tests.makers import Make
 from tests.web.mailing import Mailing, now
 
@@ -30,7 +30,9 @@ def test_the_pages_say_why_a_mailout_waits_and_what_to_look_at(
     going, held = mailing.sending().id, mailing.held(subject="Summer").id
     waiting, before = mailing.make().id, client_of(mailing.user)
     assert before.get("/mailouts").status_code == 200
-    new_life.begin("backup.db", TAKEN, now())
+    db.session.add(Setting(name=backup.TAKEN, value=TAKEN.isoformat()))
+    db.session.commit()
+    new_life.begin("backup.db", now())
 
     assert before.get("/mailouts").status_code == 303, "everybody signs in again"
     client = client_of(db.session.get_one(User, 1))
