@@ -1,4 +1,4 @@
-"""pulse -- when the mailbox, the relay and the worker were last heard of, and what is wrong with them.
+"""pulse -- when mailbox, relay, worker and the doctor's letters were last heard of, and what is wrong with them.
 
 Owns     the table `pulse`; the pages and `/healthz` read it
 Never    judges: it keeps what it is told, in words that a person reads
@@ -13,7 +13,7 @@ from sqlalchemy import func, update
 
 from .models import Pulse, changed, db
 
-MAILBOX, RELAY, WORKER = "mailbox", "relay", "worker"
+MAILBOX, RELAY, WORKER, ROUND_TRIP = "mailbox", "relay", "worker", "round-trip"
 
 
 def well(name: str, now: datetime) -> None:

@@ -3,7 +3,8 @@
 Owns     sending the probes, waiting for them, and who reads the mailbox meanwhile: the worker, else this
 Never    makes a mail-out, marks a recipient, writes a notice: `core.checking.probe` says how they are known again
 Fails    never for what is not well: that is a finding
-Commits  what arrives, as the ordinary intake does; no transaction is open while a server is waited for
+Commits  what arrives, as the ordinary intake does, and in the pulse what came of it; no transaction is open while a
+         server is waited for
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .. import doorbell, pulse
 from ..core.checking import arrival, probe
 from ..core.checking.arrival import Got
 from ..core.checking.domains import domain_of, is_made_up
-from ..core.checking.finding import Finding, Part, failed
+from ..core.checking.finding import Finding, Part, Status, failed
 from ..core.checking.probe import Probe, Way
 from ..core.delivery import Reply
 from ..core.reading import letter as reading
@@ -86,7 +87,18 @@ def run(settings: Settings, now: Clock, wait_seconds: float, watch: Watcher) -> 
         yield failed(Part.ROUND_TRIP, f"No letter could be handed over: {error.words}", "Put the relay right first.")
         return
     _wait(trip, now, wait_seconds, watch)
-    yield from _judged(trip, wait_seconds)
+    found = list(_judged(trip, wait_seconds))
+    _note(found, now())
+    yield from found
+
+
+def _note(found: list[Finding], now: datetime) -> None:
+    """Keep what came of it, for the System page."""
+    broken = next((finding.text for finding in found if finding.status is Status.FAILED), "")
+    if broken:
+        pulse.ill(pulse.ROUND_TRIP, broken, now)
+    else:
+        pulse.well(pulse.ROUND_TRIP, now)
 
 
 def _unready(settings: Settings, now: Clock) -> str:

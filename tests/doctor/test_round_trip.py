@@ -52,6 +52,11 @@ def installation(mail_servers: MailServers, tmp_path: Path) -> Iterator[Installa
     mail_servers.empty(f"jane@{DOMAIN}")
 
 
+def make_app(installation: Installation) -> Flask:
+    """The application that the installation's processes have."""
+    return create_app(mailout_settings.read(installation.environment))
+
+
 def trip(installation: Installation, *words: str) -> tuple[int, list[dict[str, str]]]:
     """The exit code, and what was found of the letters."""
     done = installation.flask("doctor", "--round-trip", "--json", *(words or WAIT), check=False)
@@ -193,6 +198,10 @@ def test_sub_addresses_that_are_off_are_refused_at_once(tmp_path: Path) -> None:
         assert all("550" in finding["text"] for finding in refused)
         assert all(f"MAILOUT_ADDRESS={{key}}@mailout.{DOMAIN}" in finding["advice"] for finding in refused)
         assert "box+{key}@" in refused[0]["text"]
+        noted = make_app(installation)
+        with noted.app_context():
+            assert pulse.of(pulse.ROUND_TRIP).trouble == refused[0]["text"]
+            db.engine.dispose()
         assert f"box+b-{{token}}@{DOMAIN}" in refused[1]["text"], "no secret is shown"
 
 
@@ -242,6 +251,7 @@ def test_a_worker_that_is_gone_is_not_waited_for(
     verdicts = db.session.execute(select(Letter.verdict, Letter.why)).all()
     assert {tuple(row) for row in verdicts} == {("other", "it is the doctor's own letter, which tries the way")}
     assert db.session.scalar(select(func.count()).select_from(Notice)) == 0
+    assert pulse.of(pulse.ROUND_TRIP).well_at is not None
 
 
 def test_a_domain_of_its_own_does_without_sub_addresses(tmp_path: Path) -> None:

@@ -164,6 +164,19 @@ class TestSystem:
         assert fragment.count("<li>") == 4
         assert "<h1" in page
 
+    def test_what_came_of_the_last_round_trip_is_told(self, admin: FlaskClient) -> None:
+        now = datetime.now(UTC)
+        assert "No letter to ourselves was tried yet" in admin.get("/system").text
+
+        pulse.ill(pulse.ROUND_TRIP, "A letter to the key address did not arrive", now)
+        bad = admin.get("/system").text
+        pulse.well(pulse.ROUND_TRIP, now)
+        good = admin.get("/system").text
+
+        assert "A letter to the key address did not arrive. When that is put right" in bad
+        assert "The last letters to ourselves came back" in good
+        assert "did not arrive" not in good
+
     def test_the_sandbox_has_no_domain(self, app: Flask, admin: FlaskClient) -> None:
         app.extensions["mailout"] = mailout_settings.read({"INSTANCE_DIR": str(settings().instance_dir)})
 

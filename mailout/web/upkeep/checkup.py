@@ -205,11 +205,23 @@ def _domain(settings: Settings) -> Iterable[Section]:
     if not settings.sandbox:
         why = (
             "Where letters to Mailout go, who may send for you (SPF), and what happens to letters that nobody vouches "
-            "for (DMARC). Whether letters really arrive, and signed, python3 app.py doctor --round-trip tries on the "
-            "server."
+            "for (DMARC)."
         )
-        line = Line("faint", f"What DNS says of {domain_of(settings.own.sender)}", why)
-        yield Section("domain", "Your domain", "So that letters do not land in junk", (line,))
+        lines = (Line("faint", f"What DNS says of {domain_of(settings.own.sender)}", why), _round_trip())
+        yield Section("domain", "Your domain", "So that letters do not land in junk", lines)
+
+
+def _round_trip() -> Line:
+    """What came of the last letters to ourselves."""
+    seen, command = pulse.of(pulse.ROUND_TRIP), "python3 app.py doctor --round-trip"
+    if seen.trouble and seen.tried_at:
+        again = f"{seen.trouble.rstrip('.')}. When that is put right: {command}"
+        return Line("look", "The last letters to ourselves did not come back", again, words.ago(seen.tried_at))
+    if seen.well_at:
+        why = "Letters to a key and bounces reach the mailbox."
+        return Line("good", "The last letters to ourselves came back", why, words.ago(seen.well_at))
+    why = f"Whether letters to a key and bounces reach the mailbox, and signed, is tried on the server: {command}"
+    return Line("faint", "No letter to ourselves was tried yet", why)
 
 
 def _machine(settings: Settings, now: datetime) -> Iterable[Line]:
