@@ -207,7 +207,7 @@ def _domain(settings: Settings) -> Iterable[Section]:
             "Where letters to Mailout go, who may send for you (SPF), and what happens to letters that nobody vouches "
             "for (DMARC)."
         )
-        lines = (Line("faint", f"What DNS says of {domain_of(settings.own.sender)}", why), _round_trip())
+        lines = (_round_trip(), Line("faint", f"What DNS says of {domain_of(settings.own.sender)}", why))
         yield Section("domain", "Your domain", "So that letters do not land in junk", lines)
 
 
@@ -220,7 +220,7 @@ def _round_trip() -> Line:
     if seen.well_at:
         why = "Letters to a key and bounces reach the mailbox."
         return Line("good", "The last letters to ourselves came back", why, words.ago(seen.well_at))
-    why = f"Whether letters to a key and bounces reach the mailbox, and signed, is tried on the server: {command}"
+    why = f"{command}, on the server, tries whether letters to a key and bounces reach the mailbox, and signed."
     return Line("faint", "No letter to ourselves was tried yet", why)
 
 
