@@ -79,6 +79,14 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def is_dead(pid: int) -> bool:
+    """Whether the process has ended, and has nothing open any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def test_no_restore_while_web_runs_nor_while_one_of_its_children_does(
     settings: Settings, outside: Installation, file: Path, tmp_path: Path
 ) -> None:
@@ -87,6 +95,12 @@ def test_no_restore_while_web_runs_nor_while_one_of_its_children_does(
     with web(outside, tmp_path / "web.log") as process:
         (child,) = until(lambda: children(process.pid))
         refused(outside, file)
+        process.send_signal(signal.SIGSTOP)  # it can't start another child
+        os.kill(child, signal.SIGKILL)
+        until(lambda: is_dead(child))
+        assert is_held(settings)
+        process.send_signal(signal.SIGCONT)
+        (child,) = until(lambda: [pid for pid in children(process.pid) if not is_dead(pid)])
         os.kill(child, signal.SIGSTOP)  # it can't see that its parent is gone
         process.kill()
         process.wait()
