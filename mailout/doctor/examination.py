@@ -40,6 +40,7 @@ def examine(settings: Settings, now: Clock, letters: Letters | None = None) -> I
     yield from of_database
     yield machine.look_at_disk(settings.instance_dir)
     yield from machine.look_at_files(settings)
+    yield from machine.look_at_owner(settings)
     if usable:
         yield machine.look_at_worker(settings, now())
         db.session.rollback()

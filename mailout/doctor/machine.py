@@ -7,6 +7,8 @@ Fails    never
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
 import stat
 from collections.abc import Iterator
@@ -141,6 +143,25 @@ def look_at_files(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:
         yield warning(Part.MACHINE, words, f"{means} Take that from them: chmod {mode} {path}")
     if not open_ones:
         yield ok(Part.MACHINE, f"Nobody else on this machine can read {settings.instance_dir}")
+
+
+def look_at_owner(settings: Settings) -> list[Finding]:
+    """Whether we are the user whose files these are: what another one writes, web and worker can't change."""
+    path = database_file(settings)
+    owner = path.stat().st_uid if path.exists() else os.geteuid()
+    if owner == os.geteuid():
+        return []
+    words = f"{path} belongs to the user {_name(owner)}, and this command runs as {_name(os.geteuid())}"
+    advice = f"Run it as that user, as web and worker must run too: sudo -u {_name(owner)} python3 app.py doctor"
+    return [warning(Part.MACHINE, words, advice)]
+
+
+def _name(number: int) -> str:
+    """What a user is called; the number where nobody is called anything."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def _others_may_read(path: Path, folder: Path) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailout.core import own
-from mailout.core.checking import arrival, probe, signs, spf
+from mailout.core.checking import arrival, dmarc, probe, signs, spf
 from mailout.core.checking.arrival import Got
 from mailout.core.checking.domains import Answer, Found, aligned, is_made_up
 from mailout.core.checking.finding import Finding, Status
@@ -25,6 +27,24 @@ OWN = Own(
 TRACE = (
     "Return-Path: <{path}>\r\nReceived: from relay.example.net by MX.example.org. with LMTP\r\n"
     "\tfor <{to}>; Wed, 25 Nov 2026 03:04:07 +0000\r\n"
+)
+GRAMMAR = (
+    "v=spf1",
+    "v=DMARC1",
+    ";",
+    "=",
+    ":",
+    "/",
+    "%{i}",
+    "p",
+    "d",
+    "include",
+    "ip4",
+    "redirect",
+    " ",
+    '"',
+    "(",
+    "\\",
 )
 SIGNATURE = "DKIM-Signature: v=1; a=rsa-sha256; d={}; s=s1;\r\n\tbh=AAA=; b=BBB=\r\n"
 
@@ -335,6 +355,21 @@ def test_redirect_does_not_count_beside_all() -> None:
     known = {"x.org": Answer(Found.YES, ("v=spf1 mx redirect=y.org -all",))}
 
     assert (spf.lookups("x.org", known), spf.missing("x.org", known)) == (1, [])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(GRAMMAR) | st.text(max_size=8)))
+def test_no_record_and_no_header_stops_the_judgement(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    answer = Answer(Found.YES, (f"v=spf1 {text}", f"v=DMARC1;{text}"))
+    value = text.encode("utf-8", "replace").replace(b"\r", b"").replace(b"\n", b"")
+    head = b"Authentication-Results: " + value + b"\r\nDKIM-Signature: " + value + b"\r\n"
+    one = got(head.decode("latin-1"))
+
+    assert all(finding.text for finding in spf.judge("x.org", {"x.org": answer}, "relay.x.org"))
+    assert all(finding.text for finding in dmarc.judge("x.org", {"_dmarc.x.org": answer}))
+    assert all(finding.text for finding in judged(one))
+    assert isinstance(arrival.key_name(one), str)
 
 
 @pytest.mark.parametrize(

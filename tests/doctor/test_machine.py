@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections import namedtuple
@@ -116,6 +117,18 @@ class TestMachine:
         for name in (tmp_path / ".env", settings.instance_dir / "secret_key"):
             name.chmod(0o600)
         assert only(list(machine.look_at_files(settings, tmp_path))).status is Status.OK
+
+    def test_another_user_than_the_files_are_of(
+        self, app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert machine.look_at_owner(settings) == []
+        owner = machine.database_file(settings).owner()
+
+        monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
+
+        found = only(machine.look_at_owner(settings))
+        assert (found.status, f"sudo -u {owner} " in found.advice) == (Status.WARNING, True)
+        assert "runs as 4000000" in found.text
 
     def test_an_open_folder(self, settings: Settings, tmp_path: Path) -> None:
         settings.instance_dir.chmod(0o755)
