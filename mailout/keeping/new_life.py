@@ -20,7 +20,7 @@ from ..core.telling import restored
 from ..core.telling.restored import Found
 from ..core.telling.spoken import things
 from ..current import settings
-from ..journal import COMMAND, note
+from ..journal import COMMAND, MAILOUT, Actor, note
 from ..models import JournalEntry, Lease, Pulse, Setting, db
 from ..outbox import notify, standstill
 from .backup import TAKEN
@@ -29,7 +29,7 @@ from .backup import TAKEN
 CUSTOMERS = 50_000
 
 
-def begin(name: str, now: datetime) -> Found:
+def begin(name: str, now: datetime, actor: Actor = COMMAND) -> Found:
     """Begin the new life of the database at hand, which was the backup `name`; what it held. Commits."""
     taken_at = _taken_at()
     zone, exact = settings().time_zone, taken_at is not None
@@ -37,12 +37,13 @@ def begin(name: str, now: datetime) -> Found:
     standstill.take_over(now)
     stilled = standstill.pause_all(restored.why(at, zone, exact=exact), at, now)
     doubt = restored.doubt(at, zone, exact=exact)
-    found = Found(at, exact, stilled, standstill.hold_what_comes(doubt), standstill.warn_of_held(doubt))
+    keys, held = standstill.hold_what_comes(doubt, at, now), standstill.warn_of_held(doubt)
+    found = Found(at, exact, stilled, keys, held)
     _forget(now)
     notify.restored(found, now)
     standstill.skip_numbers()
     said = f"{restored.about(at, zone, exact=exact)} {things(len(stilled), 'mail-out')} paused"
-    note(COMMAND, "data.restore", name, said, now)
+    note(actor, "data.restore", name, said, now)
     db.session.execute(delete(Setting).where(Setting.name == TAKEN))
     db.session.commit()
     return found
@@ -52,7 +53,7 @@ def begin_if_by_hand(now: datetime) -> bool:
     """Begin the new life of a backup that somebody has copied into its place; whether it is one. Commits if so."""
     if _taken_at() is None:
         return False
-    begin("put into its place by hand", now)
+    begin("put into its place by hand", now, MAILOUT)
     return True
 
 

@@ -15,11 +15,12 @@ from datetime import datetime
 
 from sqlalchemy import func, select, update
 
+from ..core.acceptance import GRACE
 from ..core.delivery import State
 from ..core.phase import phase
 from ..core.telling.restored import Stilled
 from ..journal import MAILOUT, note
-from ..models import Mailout, Notice, Recipient, User, changed, db
+from ..models import Letter, Mailout, Notice, Recipient, User, changed, db
 from . import notify, queue
 from .ledger import Ledger
 from .sending import in_progress
@@ -62,11 +63,17 @@ def _paused_before(row: Mailout) -> str:
     return f"It was paused by {by.name} before the backup." if by else "It was paused before the backup."
 
 
-def hold_what_comes(words: str) -> int:
-    """Have the letter to every key that waits held for a look, and say why; how many keys those are."""
+def hold_what_comes(words: str, taken_at: datetime, now: datetime) -> int:
+    """Have the letter to every key that waits held for a look, and say why; how many keys still work.
+
+    A key that has expired since is among them: its letter may have come in time, and be stored and not looked at.
+    """
+    stored = db.session.scalar(select(func.min(Letter.received_at)).where(Letter.spool == "new"))
     waits = (Mailout.accepted_at.is_(None), Mailout.held_at.is_(None), Mailout.cancelled_at.is_(None))
-    changed(update(Mailout).where(*waits, Mailout.problem.is_(None)).values(problem_detail=words))
-    return changed(update(Mailout).where(*waits).values(check_first=True))
+    good = (*waits, Mailout.expires_at > min(taken_at, stored or taken_at) - GRACE)
+    changed(update(Mailout).where(*good, Mailout.problem.is_(None)).values(problem_detail=words))
+    changed(update(Mailout).where(*good).values(check_first=True))
+    return db.session.scalar(select(func.count()).select_from(Mailout).where(*waits, Mailout.expires_at > now)) or 0
 
 
 def warn_of_held(words: str) -> int:

@@ -152,12 +152,24 @@ def test_a_key_that_waits_and_a_held_letter_ask_for_a_look(
     assert b"restored" in told
 
 
+def test_a_key_that_had_expired_long_before_is_left_alone(
+    settings: Settings, mailing: Mailing, file: Path, anew: Anew
+) -> None:
+    old, late = mailing.make(ago=timedelta(days=9)).id, mailing.make(ago=timedelta(hours=25)).id
+    ready, _ = restored(settings, taken(settings, file))
+    anew()
+
+    assert ready.found.keys == 0
+    assert [row_of(number).check_first for number in (old, late)] == [False, True]
+
+
 def test_a_letter_that_was_stored_and_not_looked_at_is_held_too(
     settings: Settings, mailing: Mailing, file: Path, anew: Anew
 ) -> None:
-    made = mailing.make()
+    """Even when its key has expired since it came, for it came in time."""
+    made = mailing.make(ago=timedelta(days=3))
     waiting, raw = made.id, raw_letter(submission.key_address(made), author=mailing.user.email)
-    stored = Letter(digest="0" * 64, received_at=now(), size=len(raw))
+    stored = Letter(digest="0" * 64, received_at=now() - timedelta(days=2, hours=12), size=len(raw))
     db.session.add(stored)
     db.session.flush()
     db.session.add(LetterBytes(letter_id=stored.id, raw=raw))
