@@ -125,7 +125,7 @@ def test_a_backup_in_mid_mailout_is_restored_and_nobody_is_written_to_until_resu
     one = mailout(make.user(administrator=True), make.list(), letter(3000), PEOPLE, datetime.now(UTC))
     relay.rule("DOT", slow_until(taken))
     worker.start()
-    until(lambda: count(Recipient.state == "sent") > 200)
+    until(lambda: count(Recipient.state == "sent") > 200, 240)
 
     before = len(relay.accepted)
     told = outside.json("backup", str(file))
@@ -141,8 +141,8 @@ def test_a_backup_in_mid_mailout_is_restored_and_nobody_is_written_to_until_resu
     assert went <= set(of_customers(relay)), "nobody is sent in it whose copy the relay did not take"
 
     taken.set()
-    until(lambda: over(one), 180)
-    worker.stop()
+    until(lambda: over(one), 240)
+    worker.stop(120)
     assert of_customers(relay) == Counter(PEOPLE)
     first_end = [message.message_id for message in relay.accepted if message.address == "jane@mail.test"]
 
@@ -150,7 +150,7 @@ def test_a_backup_in_mid_mailout_is_restored_and_nobody_is_written_to_until_resu
     outside.flask("restore", str(file), "--yes")
     anew()
     worker.start()
-    until(at_rest, 120)
+    until(at_rest, 240)
     assert of_customers(relay) == Counter(PEOPLE), "nothing goes by itself"
     row, counts = db.session.get_one(Mailout, one), queue.counts(one)
     assert phase(row, datetime.now(UTC)) is Phase.PAUSED
@@ -158,7 +158,7 @@ def test_a_backup_in_mid_mailout_is_restored_and_nobody_is_written_to_until_resu
     assert counts.queued == len(PEOPLE) - counts.sent - counts.uncertain
 
     outside.flask("mailouts", "resume", str(one))
-    until(lambda: over(one), 180)
+    until(lambda: over(one), 240)
     copies = of_customers(relay)
     twice = sum(number == 2 for number in copies.values())
     assert twice == counts.queued, "and then to who was queued, and to nobody else"
@@ -188,11 +188,11 @@ def test_a_backup_that_is_copied_into_its_place_by_hand_sends_nothing_either(
 
     worker.start()
     anew()
-    until(at_rest, 60)
+    until(at_rest, 240)
     assert phase(db.session.get_one(Mailout, one), datetime.now(UTC)) is Phase.PAUSED
     assert not of_customers(relay)
     worker.kill()
     outside.flask("mailouts", "resume", str(one))
     worker.start()
-    until(lambda: over(one), 60)
+    until(lambda: over(one), 240)
     assert of_customers(relay) == Counter(people), "it is a copy no more, and the next start lets it go"

@@ -20,6 +20,8 @@ from tests.installation import ROOT, Installation, until
 from tests.workers import Worker
 
 REFUSED = "Mailout is at work with its data"
+#: Seconds for what a machine with nothing else to do has done in one or two.
+PATIENCE = 240
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_no_restore_while_the_worker_runs(
 ) -> None:
     more = {"POP3_POLL_SECONDS": "3600"}
     with Worker(environment(settings.instance_dir, **more), tmp_path / "worker.log") as worker:
-        until(lambda: is_held(settings))
+        until(lambda: is_held(settings), PATIENCE)
         refused(outside, file)
         worker.kill()
         outside.flask("restore", str(file), "--yes")
@@ -93,20 +95,20 @@ def test_no_restore_while_web_runs_nor_while_one_of_its_children_does(
     with socket.create_server(("127.0.0.1", 0)) as free:
         outside.environment["PORT"] = str(free.getsockname()[1])
     with web(outside, tmp_path / "web.log") as process:
-        (child,) = until(lambda: children(process.pid))
+        (child,) = until(lambda: children(process.pid), PATIENCE)
         refused(outside, file)
         process.send_signal(signal.SIGSTOP)  # it can't start another child
         os.kill(child, signal.SIGKILL)
-        until(lambda: is_dead(child))
+        until(lambda: is_dead(child), PATIENCE)
         assert is_held(settings)
         process.send_signal(signal.SIGCONT)
-        (child,) = until(lambda: [pid for pid in children(process.pid) if not is_dead(pid)])
+        (child,) = until(lambda: [pid for pid in children(process.pid) if not is_dead(pid)], PATIENCE)
         os.kill(child, signal.SIGSTOP)  # it can't see that its parent is gone
         process.kill()
         process.wait()
         assert is_held(settings)
         os.kill(child, signal.SIGKILL)
-        until(lambda: not is_held(settings))
+        until(lambda: not is_held(settings), PATIENCE)
 
 
 def test_who_starts_while_the_data_is_exchanged_waits_and_a_command_says_so(
@@ -120,8 +122,8 @@ def test_who_starts_while_the_data_is_exchanged_waits_and_a_command_says_so(
             )  # fmt: skip
             worker.kill()
             worker.start()
-            until(lambda: waits_for_a_lock(worker.pid))
-        until(lambda: is_held(settings))
+            until(lambda: waits_for_a_lock(worker.pid), PATIENCE)
+        until(lambda: is_held(settings), PATIENCE)
         assert worker.alive
 
 
