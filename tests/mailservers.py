@@ -177,10 +177,10 @@ message_size_limit = 26214400
 minimal_backoff_time = 2s
 queue_run_delay = 2s
 maximal_queue_lifetime = 10s
+bounce_queue_lifetime = 10s
 delay_warning_time = 0
 in_flow_delay = 0
 smtpd_peername_lookup = no
-{more}
 """
 
 MASTER_CF = """\
@@ -302,6 +302,9 @@ def mail_servers(postfix: bool = True, *, more: str = "") -> Iterator[MailServer
         for name in DOVECOT_PORTS + (POSTFIX_PORTS if postfix else ()):
             _wait(servers.ports[name], name, run)
         yield servers
+    except Exception as error:
+        error.add_note("\n".join(["What the mail servers said last:", *_tail(run)]))
+        raise
     finally:
         for process in started:
             _kill(process)
@@ -322,7 +325,6 @@ def _laid_out(run: Path, postfix: bool, more: str) -> MailServers:
         "password": PASSWORD,
         "domain": DOMAIN,
         "customers": CUSTOMERS,
-        "more": more,
         "listen": "address" if old else "listen",
         **ports,
     }
@@ -335,7 +337,7 @@ def _laid_out(run: Path, postfix: bool, more: str) -> MailServers:
             os.chown(path, who.pw_uid, who.pw_gid)
     run.chmod(0o755)
     if postfix:
-        _lay_out_postfix(run, words)
+        _lay_out_postfix(run, words, more)
     return MailServers(run, ca, ports)
 
 
@@ -349,14 +351,26 @@ def _certificates(run: Path) -> trustme.CA:
     return ca
 
 
-def _lay_out_postfix(run: Path, words: dict[str, object]) -> None:
+def _instead(text: str, more: str) -> str:
+    """`text` of main.cf with the lines of `more` in the place of those that set the same.
+
+    Set twice, each process warns of it, the one that writes the log too: it would now and then wait for itself.
+    """
+    names = {line.partition("=")[0].strip() for line in more.splitlines()}
+    kept = [line for line in text.splitlines() if line.partition("=")[0].strip() not in names]
+    return "\n".join([*kept, more, ""])
+
+
+def _lay_out_postfix(run: Path, words: dict[str, object], more: str) -> None:
     """Write Postfix's configuration and make its queue: `postfix check`, which would do so, takes seconds."""
     for name in ("pfconf", "spool", "pfdata"):
         (run / name).mkdir()
     shutil.chown(run / "pfdata", "postfix")
     texts = {"pfconf/main.cf": MAIN_CF, "pfconf/master.cf": MASTER_CF, "transport": TRANSPORT, "aliases": ALIASES}
-    for name, text in texts.items():
-        (run / name).write_text(text.format(**words))
+    made = {name: text.format(**words) for name, text in texts.items()}
+    made["pfconf/main.cf"] = _instead(made["pfconf/main.cf"], more)
+    for name, text in made.items():
+        (run / name).write_text(text)
         os.utime(run / name, (1e9, 1e9))  # Postfix waits until a file is two seconds old
     user, drop = pwd.getpwnam("postfix").pw_uid, grp.getgrnam("postdrop").gr_gid
     for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved"):

@@ -80,7 +80,7 @@ def nothing_else_happened(installation: Installation, letters: int) -> None:
     assert installation.lines("mailouts", "list") == []
 
 
-@pytest.mark.parametrize("with_worker", [True, False])
+@pytest.mark.parametrize("with_worker", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_letters_to_both_addresses_arrive_and_do_nothing(
     mail_servers: MailServers, installation: Installation, with_worker: bool
 ) -> None:
@@ -111,6 +111,7 @@ def worker_line(installation: Installation) -> str:
     return next(finding["text"] for finding in found if finding["part"] == "worker")
 
 
+@pytest.mark.slow
 def test_other_letters_in_the_mailbox_are_left_to_the_worker(
     mail_servers: MailServers, installation: Installation
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_mailbox_that_is_not_confirmed_gets_no_letter(mail_servers: MailServer
     assert len(mail_servers.inbox(box)) == 1, "nothing was sent, nothing was removed"
 
 
+@pytest.mark.slow
 def test_a_relay_that_does_not_let_us_in(mail_servers: MailServers, tmp_path: Path) -> None:
     code, found = trip(made(mail_servers, tmp_path, SMTP_PASSWORD="wrong"))
 
@@ -169,6 +171,7 @@ def elsewhere(folder: Path, *lines: str) -> Iterator[tuple[MailServers, Installa
         yield servers, made(servers, folder, "box")
 
 
+@pytest.mark.slow
 def test_a_letter_to_a_key_that_comes_back_says_why(tmp_path: Path) -> None:
     rule = r"/^box\+[0-9a-z]{27}@/ x@gone.invalid"
     with elsewhere(tmp_path, f"virtual_alias_maps = regexp:{{ {{{rule}}} }}") as (servers, installation):
@@ -205,6 +208,7 @@ def test_sub_addresses_that_are_off_are_refused_at_once(tmp_path: Path) -> None:
         assert f"box+b-{{token}}@{DOMAIN}" in refused[1]["text"], "no secret is shown"
 
 
+@pytest.mark.slow
 def test_a_relay_that_lets_one_send_as_oneself_alone_says_so_once(tmp_path: Path) -> None:
     lines = ("smtpd_sender_restrictions = reject_sender_login_mismatch", "smtpd_sender_login_maps = static:somebody")
     with elsewhere(tmp_path, *lines) as (_, installation):
@@ -216,6 +220,7 @@ def test_a_relay_that_lets_one_send_as_oneself_alone_says_so_once(tmp_path: Path
         assert "BOUNCE_ADDRESS" in found[0]["advice"]
 
 
+@pytest.mark.slow
 def test_what_the_way_changes_is_read_from_what_arrives(tmp_path: Path) -> None:
     signed = "{ {/^Subject: Mailout tries/ PREPEND DKIM-Signature: v=1; d=mail.test; s=one; b=x} }"
     lines = (
@@ -254,6 +259,7 @@ def test_a_worker_that_is_gone_is_not_waited_for(
     assert pulse.of(pulse.ROUND_TRIP).well_at is not None
 
 
+@pytest.mark.slow
 def test_a_domain_of_its_own_does_without_sub_addresses(tmp_path: Path) -> None:
     lines = ("recipient_delimiter =", "virtual_alias_maps = regexp:{ {/@keys\\.test$$/ box@" + DOMAIN + "} }")
     lines = (*lines, "virtual_alias_domains = keys.test")

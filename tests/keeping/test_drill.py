@@ -169,6 +169,7 @@ def test_a_backup_in_mid_mailout_is_restored_and_nobody_is_written_to_until_resu
     assert ends[2].message_id not in first_end, "it is another letter, and no mail program takes it for the first"
 
 
+@pytest.mark.slow
 def test_a_backup_that_is_copied_into_its_place_by_hand_sends_nothing_either(
     app: Flask,
     make: Make,
