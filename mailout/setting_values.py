@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 _ADDRESS = re.compile(r"[^\s@<>\",;:()]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _HOST = re.compile(r"\[?[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?\]?")
+
+#: Ports above 1023 that no browser opens, for other protocols are spoken there (Fetch standard, "port blocking").
+REFUSED_BY_BROWSERS = {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, *range(6665, 6670), 6679, 6697,
+                       10080}  # fmt: skip
 
 
 class Misconfigured(Exception):
@@ -153,11 +157,29 @@ def base_url(reader: Reader, sandbox: bool, local: str) -> str:
     url, example = urlsplit(value), "https://mailout.example.org"
     if not value:
         reader.fault("BASE_URL", "is missing; links in emails begin with it", example)
-    elif url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment:
+    elif url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or _port(url) < 0:
         reader.fault("BASE_URL", f"is {value!r}, which is no address of a web site", example)
     elif url.scheme == "http" and not re.fullmatch(r"localhost|127(\.\d+){3}|::1", url.hostname):
         reader.fault("BASE_URL", f"is {value!r}; without https the password would be shown on the way", example)
+    elif _port(url) in REFUSED_BY_BROWSERS:
+        _refused_port(reader, value, example)
     return value
+
+
+def _port(url: SplitResult) -> int:
+    """The port that stands in an address: 0 when none does, -1 when it can be none."""
+    try:
+        return url.port or 0
+    except ValueError:
+        return -1
+
+
+def _refused_port(reader: Reader, value: str, example: str) -> None:
+    """Say that no browser would open this address."""
+    if reader.line("BASE_URL"):
+        reader.fault("BASE_URL", f"is {value!r}, and browsers refuse to open that port", example)
+    else:
+        reader.fault("PORT", f"is {reader.line('PORT')}, and browsers refuse to open that port", "5000")
 
 
 def host_name(reader: Reader, name: str) -> str:

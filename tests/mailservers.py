@@ -441,7 +441,7 @@ def free_ports(count: int) -> list[int]:
     """Free ports of the loopback address, below those that the system gives to clients by itself."""
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(10_000, 32_000)
+        port = random.randrange(11_000, 32_000)  # browsers refuse 10080
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             found += [] if port in found else [port]

@@ -30,6 +30,8 @@ def faults(folder: Path, **values: str) -> list[str]:
         ("BASE_URL", "", "is missing"),
         ("BASE_URL", "http://mailout.example.org", "without https"),
         ("BASE_URL", "mailout.example.org", "no address of a web site"),
+        ("BASE_URL", "https://mailout.example.org:port", "no address of a web site"),
+        ("BASE_URL", "https://mailout.example.org:6000", "browsers refuse to open that port"),
         ("ORGANISATION_NAME", "", "is missing"),
         ("ORGANISATION_ADDRESS", "", "is missing"),
         ("POP3_HOST", "", "is missing while SMTP_HOST is set"),
@@ -90,6 +92,13 @@ def test_two_wrong_values_are_two_lines(tmp_path):
         "PORT",
         "SMTP_CONNECTIONS",
     ]
+
+
+def test_the_sandbox_is_on_no_port_that_browsers_refuse(tmp_path):
+    with pytest.raises(settings.Misconfigured) as wrong:
+        settings.read({"INSTANCE_DIR": str(tmp_path), "PORT": "5060"})
+
+    assert wrong.value.faults == ("PORT is 5060, and browsers refuse to open that port. For example: PORT=5000",)
 
 
 def test_an_example_is_a_right_value(tmp_path):
