@@ -20,6 +20,7 @@ from ..wires.smtp_open import Abilities, Opened, Patience, RelayUnavailable, ope
 from ..wires.tls import Server
 
 PATIENCE = 15.0
+SECURED = {"tls": "encrypted", "starttls": "encrypted", "none": "not encrypted, on this machine alone"}
 PORTS = {
     "POP3": "POP3 is 995 with tls, 110 with starttls",
     "SMTP": "SMTP is 587 with starttls, 465 with tls",

@@ -18,7 +18,7 @@ from ..models import db
 from ..settings import Settings
 from ..wires.tls import Server
 from . import attempts, configuration, machine, names, round_trip
-from .attempts import Came
+from .attempts import SECURED, Came
 from .round_trip import Clock, Watcher
 
 
@@ -119,6 +119,6 @@ def _finding(part: Part, server: Server, came: Came) -> Finding:
     """An attempt as a finding: what is well on one line, what is not with the server's words."""
     if came.status is Status.OK:
         user = f" as {server.username}" if server.username else ""
-        return ok(part, f"{came.text}{user}, port {server.port}, {server.security}. {came.why}")
+        return ok(part, f"{came.text}{user}, port {server.port}, {SECURED[server.security]}. {came.why}")
     said = f' It says: "{came.said}".' if came.said else ""
     return Finding(part, came.status, came.text, f"{came.why}{said}")

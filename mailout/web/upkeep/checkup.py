@@ -21,6 +21,7 @@ from ... import pulse
 from ...core.checking.domains import domain_of
 from ...core.delivery import State
 from ...core.telling.spoken import number, size, things
+from ...doctor.attempts import SECURED
 from ...doctor.machine import LITTLE, NEARLY_NONE, SILENT
 from ...intake import adoption
 from ...models import Letter, Pulse, Recipient, db
@@ -29,7 +30,6 @@ from .. import words
 from ..story.pace import Pace
 
 PYPROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
-SECURED = {"tls": "encrypted", "starttls": "encrypted", "none": "not encrypted, on this machine alone"}
 
 
 @dataclass(frozen=True, slots=True)
