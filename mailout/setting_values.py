@@ -157,7 +157,7 @@ def base_url(reader: Reader, sandbox: bool, local: str) -> str:
     url, example = urlsplit(value), "https://mailout.example.org"
     if not value:
         reader.fault("BASE_URL", "is missing; links in emails begin with it", example)
-    elif url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or _port(url) < 0:
+    elif url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or _is_odd(reader, url):
         reader.fault("BASE_URL", f"is {value!r}, which is no address of a web site", example)
     elif url.scheme == "http" and not re.fullmatch(r"localhost|127(\.\d+){3}|::1", url.hostname):
         reader.fault("BASE_URL", f"is {value!r}; without https the password would be shown on the way", example)
@@ -172,6 +172,11 @@ def _port(url: SplitResult) -> int:
         return url.port or 0
     except ValueError:
         return -1
+
+
+def _is_odd(reader: Reader, url: SplitResult) -> bool:
+    """Whether the port in BASE_URL can be none. Where the address was made from PORT, that is PORT's own fault."""
+    return _port(url) < 0 and bool(reader.line("BASE_URL"))
 
 
 def _refused_port(reader: Reader, value: str, example: str) -> None:
