@@ -22,7 +22,7 @@ BIN = Path(sys.executable).parent
 T = TypeVar("T")
 
 
-def until(found: Callable[[], T], seconds: float = 30, what: str = "") -> T:
+def until(found: Callable[[], T], seconds: float = 90, what: str = "") -> T:
     """Ask again and again until the answer is true, and return it; fail after `seconds`."""
     end = time.monotonic() + seconds
     while True:

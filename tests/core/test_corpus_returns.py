@@ -62,9 +62,9 @@ def addressed(one: dict[str, Any], to: str) -> bytes:
 
 
 def verdict_of(one: dict[str, Any], to: str) -> Verdict:
-    began = time.monotonic()
+    began = time.process_time()
     verdict = triage(read(addressed(one, to)), OWN, SECRET)
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     return verdict
 
 

@@ -175,13 +175,13 @@ def test_raw_eight_bit_is_read_as_utf8_else_the_texts_charset_else_windows_1252(
 
 
 def test_a_value_made_to_be_slow_is_read_at_once() -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     for value in (b"=?x?q?", b"=?x?q? ", b"=?", b"(", b'"\\', b"<", b"a@", b"a", b"@"):
         readable(value * (100_000 // len(value)))
         mailboxes(value * (100_000 // len(value)))
 
-    assert time.monotonic() - started < 9
+    assert time.process_time() - started < 9
 
 
 @pytest.mark.parametrize(

@@ -130,12 +130,12 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs_are_refused_in_words_at_once(bomb: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     with pytest.raises(Unreadable, match=r"The letter"):
         parts(BOMBS[bomb])
 
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_bombs_are_refused_in_words_at_once(bomb: str) -> None:
     ],
 )
 def test_what_is_made_to_be_slow_is_read_at_once(raw: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     root, body = parts(raw)
     decoded(root, body)
 
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -194,12 +194,12 @@ def test_styles_are_kept_but_for_what_loads() -> None:
     "hostile", ["<!--", "<![", "<a ", '<a "', "<a '\"", "<", "<p><b>", "<style>", "</p", "<head>", "<script>x"]
 )
 def test_markup_that_is_made_to_be_slow_is_shown_at_once(hostile: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     clean(hostile * 40_000)
     words_of(hostile * 40_000)
 
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 PIECES = (

@@ -238,7 +238,7 @@ def test_a_database_that_is_locked_is_waited_for_once_and_not_by_each(
 ) -> None:
     told: list[str] = []
     with Loop() as loop, Ledger(db.engine, "me", loop.together) as ledger:
-        ledger._connection.exec_driver_sql("PRAGMA busy_timeout = 300")
+        ledger._connection.exec_driver_sql("PRAGMA busy_timeout = 1000")
         claimed = ledger.claim(sent, 3, now)
 
         def note(recipient_id: int) -> None:
@@ -252,11 +252,11 @@ def test_a_database_that_is_locked_is_waited_for_once_and_not_by_each(
             began = time.monotonic()
             for one in claimed:
                 loop.start(partial(note, one.id))
-            while len(told) < 3 and time.monotonic() < began + 5:
+            while len(told) < 3 and time.monotonic() < began + 30:
                 time.sleep(0.01)
             took = time.monotonic() - began
             other.execute("ROLLBACK")
 
     assert told == ["locked"] * 3
-    assert took < 0.85, "three waits would be 0.9 seconds and more"
+    assert took < 2.9, "three waits would be 3 seconds and more"
     assert raw_states(sent).count("dot_pending") == 0

@@ -21,8 +21,8 @@ def loop() -> Iterator[Loop]:
 
 
 def until(true: object) -> None:
-    """Wait for it, two seconds at most."""
-    over = time.monotonic() + 2
+    """Wait for it, half a minute at most."""
+    over = time.monotonic() + 30
     while not true() and time.monotonic() < over:  # type: ignore[operator]
         time.sleep(0.002)
     assert true()  # type: ignore[operator]
@@ -53,16 +53,15 @@ def test_who_waits_too_long_is_told_so_and_nobody_else_is_late(loop: Loop) -> No
     def listen(name: str, sock: socket.socket, seconds: float) -> None:
         came[name] = loop.wait(sock, select.POLLIN, seconds), time.monotonic() - began
 
-    loop.start(lambda: listen("silent", silent[0], 0.1))
-    loop.start(lambda: listen("spoken", spoken[0], 5))
+    loop.start(lambda: listen("silent", silent[0], 2))
+    loop.start(lambda: listen("spoken", spoken[0], 30))
     time.sleep(0.02)
     spoken[1].send(b"x")
 
     until(lambda: len(came) == 2)
     assert came["silent"][0] == 0
-    assert 0.1 <= came["silent"][1] < 1
     assert came["spoken"][0] & select.POLLIN
-    assert came["spoken"][1] < 0.1
+    assert came["spoken"][1] < 2 <= came["silent"][1]
 
 
 def test_whoever_rests_is_woken_or_wakes_by_himself(loop: Loop) -> None:
@@ -86,7 +85,7 @@ def test_what_blocks_runs_apart_and_its_result_or_its_error_comes_back(loop: Loo
     gate = threading.Event()
 
     def ask() -> None:
-        results.append(loop.apart(lambda: gate.wait(5)))
+        results.append(loop.apart(lambda: gate.wait(60)))
         try:
             loop.apart(lambda: 1 // 0)
         except ZeroDivisionError as error:
@@ -178,17 +177,11 @@ def test_the_crew_has_as_many_as_there_are_seats_and_those_too_many_leave(loop: 
         working.discard(me)
 
     crew = Crew(work, loop)
-    crew.man(5, 4)
-    time.sleep(0.1)
-    assert len(working) == 4
-
-    crew.allow(2)
-    time.sleep(0.1)
-    assert len(working) == 2
-
-    crew.man(5, 3)
-    time.sleep(0.1)
-    assert len(working) == 3
+    for arrange, there in ((lambda: crew.man(5, 4), 4), (lambda: crew.allow(2), 2), (lambda: crew.man(5, 3), 3)):
+        arrange()
+        until(lambda there=there: len(working) == there)  # type: ignore[misc]
+        time.sleep(0.05)
+        assert len(working) == there
 
     crew.dismiss(5)
     assert not working
@@ -201,5 +194,5 @@ def test_the_crew_waits_only_so_long_for_one_who_does_not_come_back(loop: Loop) 
     time.sleep(0.05)
     began = time.monotonic()
     crew.dismiss(0.1)
-    assert 0.1 <= time.monotonic() - began < 1
+    assert 0.1 <= time.monotonic() - began < 30
     gate.set()

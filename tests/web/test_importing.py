@@ -50,7 +50,7 @@ def sender(make: Make, client_of: ClientOf, offers: MailingList) -> FlaskClient:
 def held(app: Flask) -> Iterator[threading.Event]:
     """Work that begins waits until the test lets it go on."""
     go = threading.Event()
-    jobs.of_app().start(app, "the test's own", "hold", lambda tell: go.wait(10))
+    jobs.of_app().start(app, "the test's own", "hold", lambda tell: go.wait(60))
     yield go
     go.set()
 
@@ -387,7 +387,7 @@ def test_while_it_is_undone_the_page_asks_again_and_then_says_what_was_done(
     may_go, whole = threading.Event(), importing.undo
 
     def slow(*args: Any, **kwargs: Any) -> importing.Undone:
-        may_go.wait(10)
+        may_go.wait(60)
         return whole(*args, **kwargs)
 
     monkeypatch.setattr(importing, "undo", slow)

@@ -59,15 +59,15 @@ def test_what_we_caused_is_logged_and_said_plainly(app: Flask, shelf: Jobs, capl
 
 
 def test_the_second_press_of_apply_finds_the_first(app: Flask, shelf: Jobs, go: threading.Event) -> None:
-    first = shelf.start(app, "one", "apply", lambda tell: go.wait(10))
-    second = shelf.start(app, "one", "apply", lambda tell: go.wait(10))
+    first = shelf.start(app, "one", "apply", lambda tell: go.wait(60))
+    second = shelf.start(app, "one", "apply", lambda tell: go.wait(60))
 
     assert second is first
 
 
 def test_a_new_dry_run_takes_the_place_of_one_that_is_not_done(app: Flask, shelf: Jobs, go: threading.Event) -> None:
     def slow(tell: Tell) -> str:
-        go.wait(10)
+        go.wait(60)
         tell(1, 2)
         return "the old figures"
 
@@ -80,7 +80,7 @@ def test_a_new_dry_run_takes_the_place_of_one_that_is_not_done(app: Flask, shelf
 
 
 def test_one_job_is_done_after_the_other(app: Flask, shelf: Jobs, go: threading.Event) -> None:
-    shelf.start(app, "one", "plan", lambda tell: go.wait(10))
+    shelf.start(app, "one", "plan", lambda tell: go.wait(60))
     second = shelf.start(app, "two", "plan", lambda tell: "done")
 
     assert second.working

@@ -379,7 +379,7 @@ def test_a_page_that_nobody_looks_at_is_silent_and_asks_at_once_when_somebody_do
     asked.clear()
     page.wait_for_timeout(4500)
     unseen = list(asked)
-    with page.expect_request(lambda request: request.url.endswith("/panel"), timeout=1000):
+    with page.expect_request(lambda request: request.url.endswith("/panel"), timeout=1900):
         look("false")
 
     assert unseen == []

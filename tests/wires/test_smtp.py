@@ -190,19 +190,19 @@ def test_a_line_that_breaks_after_the_dot_leaves_it_open_whether_it_was_taken() 
 
 def test_no_answer_to_the_dot_in_time_leaves_it_open() -> None:
     with Relay() as relay:
-        relay.rule("DOT", wait(3))
+        relay.rule("DOT", wait(60))
         connection = connect(relay, Patience(5, 5, 5, 5, 0.3))
 
         began = time.monotonic()
         [reply] = send_all(connection, [copy()])
 
         assert (reply.code, reply.stage) == (0, Stage.DOT)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
 
 def test_an_answer_that_drips_longer_than_patience_lasts_is_none() -> None:
     with Relay() as relay:
-        relay.rule("MAIL", drip("250 2.1.0 all is well", 5))
+        relay.rule("MAIL", drip("250 2.1.0 all is well", 60))
         connection = connect(relay, Patience(5, 0.4, 5, 5, 5))
 
         began = time.monotonic()
@@ -211,7 +211,7 @@ def test_an_answer_that_drips_longer_than_patience_lasts_is_none() -> None:
 
         assert refused is not None
         assert (refused.code, refused.stage) == (0, Stage.MAIL)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
 
 def test_an_answer_that_drips_in_time_is_read() -> None:
@@ -271,7 +271,7 @@ def test_a_relay_that_says_no_and_stops_reading_is_heard_without_waiting() -> No
     def no_and_sit(session: Session) -> bool:
         session.say(b"452 4.3.1 disk full")
         session.flush()
-        session.relay.stopping.wait(10)
+        session.relay.stopping.wait(60)
         return True
 
     with Relay() as relay:
@@ -286,7 +286,7 @@ def test_a_relay_that_says_no_and_stops_reading_is_heard_without_waiting() -> No
 
         assert refused is not None
         assert (refused.code, refused.stage) == (452, Stage.DATA)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
 
 def test_a_large_body_is_uploaded_and_its_dot_goes_later() -> None:
