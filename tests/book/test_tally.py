@@ -25,7 +25,7 @@ def test_several_who_ask_the_same_at_once_wait_for_one_answer(app: Flask, make: 
 
     def answer() -> int:
         asked.append(1)
-        time.sleep(0.1)
+        time.sleep(0.5)
         return 42
 
     def ask() -> None:

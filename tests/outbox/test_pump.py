@@ -75,7 +75,9 @@ def test_no_outcome_waits_in_memory_while_the_relay_takes_its_time(
 
     def dawdle(session: Session) -> bool:
         session.flush()
-        time.sleep(0.3)
+        until = time.monotonic() + 10
+        while not written_down(settings)["sent"] and time.monotonic() < until:
+            time.sleep(0.02)
         seen.append(written_down(settings))
         return False
 

@@ -9,6 +9,7 @@ import pytest
 
 from mailout.outbox.loop import Loop
 from mailout.outbox.sender import Sender
+from tests.workers import until
 
 
 class Broken:
@@ -33,6 +34,7 @@ def test_a_mistake_that_comes_again_and_again_holds_up_nobody_else(caplog: pytes
         loop.start(lambda: (loop.rest(0.05), others.append(1)))  # type: ignore[arg-type, return-value]
         loop.start(Sender(pump, 100, lambda: not over).run)
         time.sleep(0.3)
+        until(lambda: bool(others))
         over.append(1)
 
     assert others == [1]

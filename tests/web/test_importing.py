@@ -72,7 +72,7 @@ def emails() -> list[str]:
 
 def finish(client: FlaskClient, address: str) -> TestResponse:
     """The page that an import which is being applied ends at."""
-    for _ in range(200):
+    for _ in range(1200):
         answer = client.get(address)
         if answer.status_code == 303:
             return client.get(answer.location)
@@ -102,7 +102,7 @@ def as_shown(page: str) -> dict[str, list[str]]:
 
 def counted(client: FlaskClient, address: str) -> str:
     """The outcome once the dry run is done, however long that takes here."""
-    for _ in range(400):
+    for _ in range(2400):
         answer = client.get(f"{address}/progress")
         if "every 1s" not in answer.text:
             return answer.text
@@ -397,7 +397,7 @@ def test_while_it_is_undone_the_page_asks_again_and_then_says_what_was_done(
     assert "Being undone" in sender.get(page).text
     assert "every 1s" in sender.get(page, headers=PARTIAL).text
     may_go.set()
-    for _ in range(200):
+    for _ in range(1200):
         answer = sender.get(page, headers=PARTIAL)
         if "HX-Redirect" in answer.headers:
             break
