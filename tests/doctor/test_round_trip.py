@@ -190,6 +190,7 @@ def test_a_letter_to_a_key_that_comes_back_says_why(tmp_path: Path) -> None:
         assert servers.inbox(f"jane@{DOMAIN}") == [], "nobody is told of it by mail"
 
 
+@pytest.mark.slow
 def test_sub_addresses_that_are_off_are_refused_at_once(tmp_path: Path) -> None:
     boxes = f"{{box@{DOMAIN} = ok}}, {{jane@{DOMAIN} = ok}}"
     lines = ("recipient_delimiter =", f"virtual_mailbox_maps = inline:{{ {boxes} }}")

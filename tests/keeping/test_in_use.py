@@ -89,6 +89,7 @@ def is_dead(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_no_restore_while_web_runs_nor_while_one_of_its_children_does(
     settings: Settings, outside: Installation, file: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_no_restore_while_web_runs_nor_while_one_of_its_children_does(
         until(lambda: not is_held(settings), PATIENCE)
 
 
+@pytest.mark.slow
 def test_who_starts_while_the_data_is_exchanged_waits_and_a_command_says_so(
     settings: Settings, outside: Installation, tmp_path: Path
 ) -> None:

@@ -498,6 +498,7 @@ with in_use.alone(settings.instance_dir):
 
 
 @pytest.mark.parametrize("step", STEPS)
+@pytest.mark.slow
 def test_killed_at_any_step_the_data_is_the_old_or_the_restored_and_stilled(
     settings: Settings, mailing: Mailing, make: Make, file: Path, place: Path, anew: Anew, step: str
 ) -> None:
@@ -575,6 +576,7 @@ def typed(outside: Installation, answer: bytes, *words: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\x03", 1), (b"y\n", 0)])
+@pytest.mark.slow
 def test_at_a_terminal_it_says_what_is_under_way_and_asks(
     settings: Settings, mailing: Mailing, make: Make, file: Path, outside: Installation, place: Path, anew: Anew,
     answer: bytes, code: int,
