@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import Migrate, upgrade
 
@@ -48,6 +50,13 @@ def version() -> str:
     """The revision that the database is at; "" when it was never migrated."""
     with db.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def schemas() -> list[str]:
+    """The revisions that this version of Mailout knows, the newest first."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
 
 
 def _plant_secret() -> None:

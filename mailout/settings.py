@@ -82,9 +82,14 @@ class Settings:
         return self.instance_dir / "cache"
 
     @property
+    def database_file(self) -> Path:
+        """The file that DATABASE_URL names."""
+        return Path(self.database_url.removeprefix("sqlite:///").partition("?")[0])
+
+    @property
     def huey_file(self) -> Path:
         """The doorbell's own little database, beside the database; losing it loses nothing."""
-        return Path(self.database_url.removeprefix("sqlite:///").partition("?")[0]).with_name("huey.db")
+        return self.database_file.with_name("huey.db")
 
     @property
     def secure(self) -> bool:

@@ -15,8 +15,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,24 +30,18 @@ LITTLE, NEARLY_NONE = 2_000_000_000, 200_000_000
 #: A database above this size is not read from end to end: that takes minutes.
 READ_MOST = 1_000_000_000
 
-_KEPT = {"power": "each outcome survives a loss of power", "process": "each outcome survives a crash"}
+#: What each outcome survives, by DURABILITY.
+SURVIVED = {"power": "a loss of power", "process": "a crash"}
 
 
-def schemas() -> list[str]:
-    """The schemas that this version of Mailout knows, the newest first."""
-    config = Config()
-    config.set_main_option("script_location", str(database.MIGRATIONS))
-    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
-
-
-def database_file(settings: Settings) -> Path:
-    """The file of the database."""
-    return Path(settings.database_url.removeprefix("sqlite:///").partition("?")[0])
+def octets_of(database_file: Path) -> int:
+    """How many octets the database takes, its log with it."""
+    return sum(file.stat().st_size for file in (database_file, Path(f"{database_file}-wal")) if file.exists())
 
 
 def look_at_database(settings: Settings) -> list[Finding]:
     """Whether the database is there, at the newest schema, whole and writable. One that failed is the only finding."""
-    path = database_file(settings)
+    path = settings.database_file
     if not path.exists():
         tell = warning if settings.sandbox else failed
         return [tell(Part.DATABASE, f"There is no database at {path} yet", "Make it: python3 app.py db upgrade")]
@@ -61,15 +53,18 @@ def look_at_database(settings: Settings) -> list[Finding]:
         return [_unusable(path, str(getattr(error, "orig", error)))]
     if wrong is not None:
         return [wrong]
-    octets = sum(file.stat().st_size for file in (path, Path(f"{path}-wal")) if file.exists())
+    octets = octets_of(path)
     whole = "whole" if octets < READ_MOST else "too large to be read from end to end here"
-    words = f"The database is writable, at the newest schema, {size(octets)}, {whole}; {_KEPT[settings.durability]}"
+    words = (
+        f"The database is writable, at the newest schema, {size(octets)}, {whole}; "
+        f"each outcome survives {SURVIVED[settings.durability]}"
+    )
     return [ok(Part.DATABASE, words)]
 
 
 def _schema() -> Finding | None:
     """What is wrong with the version of the tables."""
-    at, known = database.version(), schemas()
+    at, known = database.version(), database.schemas()
     if at == known[0]:
         return None
     if at and at not in known:
@@ -123,9 +118,12 @@ def look_at_disk(folder: Path) -> Finding:
         return warning(
             Part.MACHINE, f"The disk of {folder} fills up: {size(free)} free", "Make room before it is full."
         )
-    return ok(
-        Part.MACHINE, f"{size(free)} free on the disk, enough for about {number(free // 200_000_000 * 100)} letters"
-    )
+    return ok(Part.MACHINE, f"{size(free)} free on the disk, enough for about {number(letters_in(free))} letters")
+
+
+def letters_in(octets: int) -> int:
+    """About how many letters of 2 MB so many octets have room for, in hundreds."""
+    return octets // 200_000_000 * 100
 
 
 def look_at_files(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:
@@ -134,7 +132,7 @@ def look_at_files(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:
         settings.instance_dir: "700",
         settings.instance_dir / "secret_key": "600",
         root / ".env": "600",
-        database_file(settings): "600",
+        settings.database_file: "600",
     }
     open_ones = [(path, mode) for path, mode in secret.items() if _others_may_read(path, settings.instance_dir)]
     for path, mode in open_ones:
@@ -147,7 +145,7 @@ def look_at_files(settings: Settings, root: Path = ROOT) -> Iterator[Finding]:
 
 def look_at_owner(settings: Settings) -> list[Finding]:
     """Whether we are the user whose files these are: what another one writes, web and worker can't change."""
-    path = database_file(settings)
+    path = settings.database_file
     owner = path.stat().st_uid if path.exists() else os.geteuid()
     if owner == os.geteuid():
         return []

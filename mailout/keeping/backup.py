@@ -51,7 +51,7 @@ def database_file(settings: Settings) -> Path:
     """The file that all of the data is in. Raises Fault where the data is no file of ours."""
     if not settings.database_url.startswith("sqlite:///"):
         raise Fault("The data is in a database server: back it up and restore it with that server's own tools.")
-    return Path(settings.database_url.removeprefix("sqlite:///").partition("?")[0]).resolve()
+    return settings.database_file.resolve()
 
 
 def write(

@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from flask import Flask
 
 from .. import database
@@ -154,19 +152,12 @@ def _check_kind(source: sqlite3.Connection, name: str) -> None:
     version = source.execute("SELECT version_num FROM alembic_version").fetchone() if tables >= OURS else None
     if version is None:
         raise Fault(f"{name} is no backup of Mailout: it holds other things, or nothing.")
-    known = ScriptDirectory.from_config(_config())
-    if version[0] not in {script.revision for script in known.walk_revisions()}:
+    known = database.schemas()
+    if version[0] not in known:
         raise Fault(
             f"{name} is of a newer Mailout: its database is at version {version[0]}, and this Mailout knows up to "
-            f"{known.get_current_head()}. Install that version, then restore."
+            f"{known[0]}. Install that version, then restore."
         )
-
-
-def _config() -> Config:
-    """Where the migrations are."""
-    config = Config()
-    config.set_main_option("script_location", str(database.MIGRATIONS))
-    return config
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class TestDatabase:
         assert "survives a crash" in found.text, "the tests' own durability"
 
     def test_one_that_is_not_there_is_not_made_by_looking(self, app: Flask, settings: Settings) -> None:
-        path = machine.database_file(settings)
+        path = settings.database_file
         db.engine.dispose()
         path.unlink()
 
@@ -49,7 +49,7 @@ class TestDatabase:
 
     @pytest.mark.parametrize(("version", "said"), [("0000", "newer Mailout"), (None, "db upgrade")])
     def test_one_at_another_schema(self, app: Flask, settings: Settings, version: str | None, said: str) -> None:
-        with sqlite3.connect(machine.database_file(settings)) as connection:
+        with sqlite3.connect(settings.database_file) as connection:
             connection.execute("DELETE FROM alembic_version")
             if version:
                 connection.execute("INSERT INTO alembic_version VALUES (?)", (version,))
@@ -60,7 +60,7 @@ class TestDatabase:
         assert (found.status, said in found.advice) == (Status.FAILED, True)
 
     def test_one_that_breaks_its_own_rules(self, app: Flask, settings: Settings) -> None:
-        with sqlite3.connect(machine.database_file(settings)) as connection:
+        with sqlite3.connect(settings.database_file) as connection:
             connection.execute("PRAGMA ignore_check_constraints=ON")
             columns = "digest, received_at, size, whole, spool"
             connection.execute(f"INSERT INTO letter ({columns}) VALUES ('x', '2026-11-25', 1, 1, 'nonsense')")
@@ -71,7 +71,7 @@ class TestDatabase:
         assert (found.status, "damaged" in found.text, "last backup" in found.advice) == (Status.FAILED, True, True)
 
     def test_a_torn_one(self, app: Flask, settings: Settings) -> None:
-        path = machine.database_file(settings)
+        path = settings.database_file
         db.engine.dispose()
         octets = bytearray(path.read_bytes())
         # the pages after the first hundred: the tables' own contents, not what says where they are
@@ -85,7 +85,7 @@ class TestDatabase:
 
     def test_one_that_another_program_writes_for_long(self, app: Flask, settings: Settings) -> None:
         db.engine.dispose()
-        other = sqlite3.connect(machine.database_file(settings), isolation_level=None)
+        other = sqlite3.connect(settings.database_file, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with db.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA busy_timeout=50")
@@ -122,7 +122,7 @@ class TestMachine:
         self, app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert machine.look_at_owner(settings) == []
-        owner = machine.database_file(settings).owner()
+        owner = settings.database_file.owner()
 
         monkeypatch.setattr(os, "geteuid", lambda: 4_000_000)
 
@@ -233,4 +233,4 @@ def test_in_the_sandbox_that_nobody_started_nothing_failed(tmp_path: Path) -> No
 
     assert {finding.status for finding in found} == {Status.OK, Status.WARNING}
     assert "This is the sandbox" in found[0].text
-    assert not machine.database_file(read).exists(), "looking makes no database"
+    assert not read.database_file.exists(), "looking makes no database"

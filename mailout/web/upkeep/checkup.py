@@ -22,7 +22,7 @@ from ...core.checking.domains import domain_of
 from ...core.delivery import State
 from ...core.telling.spoken import number, size, things
 from ...doctor.attempts import SECURED
-from ...doctor.machine import LITTLE, NEARLY_NONE, SILENT
+from ...doctor.machine import LITTLE, NEARLY_NONE, SILENT, SURVIVED, letters_in, octets_of
 from ...intake import adoption
 from ...models import Letter, Pulse, Recipient, db
 from ...settings import Settings
@@ -241,14 +241,8 @@ def _machine(settings: Settings, now: datetime) -> Iterable[Line]:
 
 def _database(settings: Settings) -> Line:
     """The database and its size."""
-    path = settings.database_url.removeprefix("sqlite:///")
-    kept = (
-        "Each outcome survives a loss of power" if settings.durability == "power" else "Each outcome survives a crash"
-    )
-    if path == settings.database_url:
-        return Line("good", "Database", kept)
-    octets = sum(file.stat().st_size for file in (Path(path), Path(f"{path}-wal")) if file.exists())
-    return Line("good", "Database", kept, size(octets))
+    kept = f"Each outcome survives {SURVIVED[settings.durability]}"
+    return Line("good", "Database", kept, size(octets_of(settings.database_file)))
 
 
 def _disk(folder: Path) -> Line:
@@ -262,4 +256,4 @@ def _disk(folder: Path) -> Line:
         return Line("bad", "The disk is nearly full", "Letters wait at your mailbox until there is room.", room, True)
     if free < LITTLE:
         return Line("look", "The disk fills up", "Make room before it is full.", room)
-    return Line("good", "Disk", f"Enough for about {number(free // 200_000_000 * 100)} more letters of 2 MB", room)
+    return Line("good", "Disk", f"Enough for about {number(letters_in(free))} more letters of 2 MB", room)
