@@ -151,40 +151,34 @@ def address_pattern(reader: Reader, name: str, braces: str, default: str, exampl
     return example if name in reader.faults else value
 
 
-def base_url(reader: Reader, sandbox: bool, local: str) -> str:
-    """The public address, without a slash at its end."""
-    value = reader.line("BASE_URL").rstrip("/") or (local if sandbox else "")
+def port(reader: Reader) -> int:
+    """Where it serves; the default when what is said can be no port."""
+    return reader.whole("PORT", 5000, 1, 65535)
+
+
+def base_url(reader: Reader, sandbox: bool) -> str:
+    """The public address, without a slash at its end; the sandbox's is its own port here."""
+    said, here = reader.line("BASE_URL").rstrip("/"), port(reader)
+    value = said or (f"http://127.0.0.1:{here}" if sandbox else "")
     url, example = urlsplit(value), "https://mailout.example.org"
     if not value:
         reader.fault("BASE_URL", "is missing; links in emails begin with it", example)
-    elif url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or _is_odd(reader, url):
+    elif url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or _port(url) is None:
         reader.fault("BASE_URL", f"is {value!r}, which is no address of a web site", example)
     elif url.scheme == "http" and not re.fullmatch(r"localhost|127(\.\d+){3}|::1", url.hostname):
         reader.fault("BASE_URL", f"is {value!r}; without https the password would be shown on the way", example)
     elif _port(url) in REFUSED_BY_BROWSERS:
-        _refused_port(reader, value, example)
+        name, shown, other = ("BASE_URL", repr(value), example) if said else ("PORT", str(here), "5000")
+        reader.fault(name, f"is {shown}, and browsers refuse to open that port", other)
     return value
 
 
-def _port(url: SplitResult) -> int:
-    """The port that stands in an address: 0 when none does, -1 when it can be none."""
+def _port(url: SplitResult) -> int | None:
+    """The port that stands in an address: 0 when none does, None when it can be none."""
     try:
         return url.port or 0
     except ValueError:
-        return -1
-
-
-def _is_odd(reader: Reader, url: SplitResult) -> bool:
-    """Whether the port in BASE_URL can be none. Where the address was made from PORT, that is PORT's own fault."""
-    return _port(url) < 0 and bool(reader.line("BASE_URL"))
-
-
-def _refused_port(reader: Reader, value: str, example: str) -> None:
-    """Say that no browser would open this address."""
-    if reader.line("BASE_URL"):
-        reader.fault("BASE_URL", f"is {value!r}, and browsers refuse to open that port", example)
-    else:
-        reader.fault("PORT", f"is {reader.line('PORT')}, and browsers refuse to open that port", "5000")
+        return None
 
 
 def host_name(reader: Reader, name: str) -> str:

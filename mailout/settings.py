@@ -30,6 +30,7 @@ from .setting_values import (
     durations,
     host_name,
     local_zone,
+    port,
     rates,
 )
 from .wires.tls import Server
@@ -128,9 +129,9 @@ def read(values: Mapping[str, str] | None = None, root: Path = ROOT) -> Settings
         secret_key=secret_key,
         database_url=database(reader, f"sqlite:///{instance / 'mailout.db'}"),
         durability=reader.one_of("DURABILITY", ("power", "process"), "power"),
-        base_url=base_url(reader, sandbox, f"http://127.0.0.1:{reader.text('PORT') or 5000}"),
+        base_url=base_url(reader, sandbox),
         host=host_name(reader, "HOST") or "127.0.0.1",
-        port=reader.whole("PORT", 5000, 1, 65535),
+        port=port(reader),
         trust_proxy=reader.whole("TRUST_PROXY", 0, 0, 10),
         time_zone=local_zone(reader),
         organisation_name=_organisation(reader, "ORGANISATION_NAME", sandbox, "The Mailout sandbox", "Happy Paws"),
