@@ -19,6 +19,7 @@ from ..wires.pop3 import MailboxUnavailable, Pop3Mailbox, Trouble
 from ..wires.smtp_open import Abilities, Opened, Patience, RelayUnavailable, open_line
 from ..wires.tls import Server
 
+#: How many seconds a server has for each answer.
 PATIENCE = 15.0
 SECURED = {"tls": "encrypted", "starttls": "encrypted", "none": "not encrypted, on this machine alone"}
 PORTS = {

@@ -92,12 +92,12 @@ def verify(file: Path, name: str) -> tuple[str, int]:
 
 
 def opened(file: Path, mode: str) -> sqlite3.Connection:
-    """A connection to the SQLite file, which must be there; `mode` is "ro" or "rw"."""
+    """A connection to the SQLite file, which must be there; `mode` is "ro" or "rw". Raises sqlite3.OperationalError."""
     return sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, timeout=15, isolation_level=None)
 
 
 def sync(path: Path) -> None:
-    """Have what was written to a file, or the names in a folder, survive the loss of power."""
+    """Have what was written to a file, or the names in a folder, survive the loss of power. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -110,7 +110,7 @@ def put_in_place(ready: Ready, settings: Settings, now: datetime, *, step: Step 
 
 
 def discard(copy: Path) -> None:
-    """Remove the working copy, whatever of it there is."""
+    """Remove the working copy, whatever of it there is. Raises OSError."""
     for name in (copy.name, *(copy.name + side for side in SIDES)):
         copy.with_name(name).unlink(missing_ok=True)
 

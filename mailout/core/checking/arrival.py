@@ -249,7 +249,7 @@ def _masked(said: str, probe: Probe, own: Own) -> str:
 
 
 def lost(probe: Probe, seconds: float, own: Own, mailbox: str, arrived: frozenset[Way]) -> Finding:
-    """The letter did not arrive in time; `arrived` are those that did."""
+    """The letter did not arrive within so many `seconds`; `arrived` are those that did."""
     waited = things(round(seconds), "second")
     words = f"A letter to the {KINDS[probe.way]} address {_shown(probe, own)} did not arrive within {waited}"
     if arrived == {Way.PLAIN}:
